@@ -1,0 +1,15 @@
+//! `arrowredis gen`
+
+use arrowredis::generate::generate;
+
+use crate::args::Gen;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, To, generated};
+
+pub(super) async fn run(args: &Gen, output: &Output) -> Result<Exit, Failure> {
+    let bar = output.bar("Generating");
+    let report = generate(&args.out, &args.options(), &bar).await?;
+    drop(bar);
+    output.report("gen", &report, &generated(&report), To::Stdout)?;
+    Ok(Exit::Done)
+}

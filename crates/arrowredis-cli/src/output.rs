@@ -1,0 +1,245 @@
+//! Everything that the command prints: reports for people or as JSON, failures, the log.
+#![expect(clippy::print_stderr, reason = "this is the module that prints")]
+
+use std::io::{self, Write};
+
+use arrowredis::ipc::is_decoding;
+use arrowredis::report::{Difference, GenerateReport, ReadReport, SplitReport, VerifyReport};
+use indicatif::{DecimalBytes, HumanCount};
+use serde::Serialize;
+use tracing::Level;
+
+use crate::args::Shown;
+use crate::exit::{Exit, Failure};
+use crate::progress::Bar;
+
+/// Where and how results are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    style: Style,
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Human,
+    Json,
+}
+
+/// Which stream a human reads; stdout may be taken by data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    Stdout,
+    Stderr,
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a, T> {
+    command: &'a str,
+    #[serde(flatten)]
+    report: &'a T,
+}
+
+#[derive(Serialize)]
+struct JsonFailure<'a> {
+    command: &'a str,
+    error: String,
+    exit_code: u8,
+}
+
+impl Output {
+    pub(crate) fn new(shown: &Shown) -> Self {
+        let style = if shown.json {
+            Style::Json
+        } else {
+            Style::Human
+        };
+        Self {
+            style,
+            quiet: shown.quiet,
+        }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.style == Style::Json
+    }
+
+    /// A progress bar for a verb.
+    pub(crate) fn bar(self, verb: &'static str) -> Bar {
+        Bar::new(verb, self.quiet)
+    }
+
+    /// Prints a verb's report: as JSON if that was asked for, else the text.
+    pub(crate) fn report<T: Serialize>(
+        self,
+        command: &str,
+        report: &T,
+        text: &str,
+        to: To,
+    ) -> Result<(), Failure> {
+        match self.style {
+            Style::Json => {
+                let json = serde_json::to_string(&JsonReport { command, report })
+                    .map_err(io::Error::from)?;
+                line(To::Stdout, &json)
+            }
+            Style::Human if self.quiet => Ok(()),
+            Style::Human => line(to, text),
+        }
+    }
+
+    /// Prints a line for people only.
+    pub(crate) fn say(self, text: &str) -> Result<(), Failure> {
+        match self.style {
+            Style::Human if !self.quiet => line(To::Stdout, text),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a failure on stderr, and as the report if JSON was asked for.
+    pub(crate) fn failure(self, command: &str, failure: &Failure) -> Exit {
+        let exit = failure.exit();
+        let error = failure.message();
+        eprintln!("error: {error}");
+        if self.is_json() {
+            let failure = JsonFailure {
+                command,
+                error,
+                exit_code: exit.code(),
+            };
+            // The failure stands on stderr already if this one cannot be printed.
+            let _ = serde_json::to_string(&failure).map(|json| line(To::Stdout, &json));
+        }
+        exit
+    }
+}
+
+fn line(to: To, text: &str) -> Result<(), Failure> {
+    match to {
+        To::Stdout => writeln!(io::stdout().lock(), "{text}")?,
+        To::Stderr => writeln!(io::stderr().lock(), "{text}")?,
+    }
+    Ok(())
+}
+
+/// Sends the library's log to stderr: warnings, or more with each `-v`.
+pub(crate) fn log_to_stderr(shown: &Shown) {
+    let level = match (shown.quiet, shown.verbose) {
+        (true, 0) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (_, 1) => Level::INFO,
+        (_, 2) => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(shown.verbose > 0)
+        .init();
+}
+
+/// Says that a panic is a bug, except for those that a decoder turns into errors.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if is_decoding() {
+            tracing::debug!(%panic, "the decoder panicked");
+        } else {
+            eprintln!("error: this is a bug in arrowredis: {panic}");
+        }
+    }));
+}
+
+pub(crate) fn generated(report: &GenerateReport) -> String {
+    format!(
+        "Wrote {}\n  {} partitions × {} batches × {} rows, {}\n{}",
+        report.out.display(),
+        HumanCount(report.partitions.into()),
+        HumanCount(report.batches.into()),
+        HumanCount(report.rows / report.chunks.max(1)),
+        report.compression,
+        figures("File size", report.bytes, report.rows, report.seconds),
+    )
+}
+
+pub(crate) fn stored(report: &SplitReport) -> String {
+    format!(
+        "Stored {} chunks in {} partitions under '{}:{{part=XXXXX}}:batch=YYYYY' at {}\n{}",
+        HumanCount(report.chunks),
+        HumanCount(report.partitions),
+        report.dataset,
+        report.store,
+        figures("Stored size", report.bytes, report.rows, report.seconds),
+    )
+}
+
+pub(crate) fn fetched(report: &ReadReport) -> String {
+    let mut text = format!(
+        "Fetched {}/{} present chunks in {:.2}s; parsed in {:.2}s; rows={}\n{}",
+        HumanCount(report.chunks_present),
+        HumanCount(report.chunks_expected),
+        report.fetch_seconds,
+        report.parse_seconds,
+        HumanCount(report.rows),
+        figures("Fetched size", report.bytes, report.rows, report.seconds),
+    );
+    if let (Some(out), Some(bytes)) = (&report.out, report.out_bytes) {
+        text.push_str(&format!(
+            "\n  Wrote:       {} ({})",
+            out.display(),
+            DecimalBytes(bytes)
+        ));
+    }
+    let absent = report.chunks_expected - report.chunks_present;
+    if let Some(first) = report.missing.first() {
+        text.push_str(&format!(
+            "\n  Missing:     {} chunks, the first is '{first}'",
+            HumanCount(absent)
+        ));
+    }
+    text
+}
+
+pub(crate) fn compared(report: &VerifyReport) -> String {
+    let verdict = match &report.difference {
+        None => "Equal: the same schema, rows and values".to_owned(),
+        Some(Difference::Schema { what }) => format!("Different schemas: {what}"),
+        Some(Difference::Value {
+            row,
+            column,
+            value1,
+            value2,
+        }) => format!(
+            "Different: the first difference is in row {row} (counted from 0), column '{column}': \
+             {value1} in file 1, {value2} in file 2"
+        ),
+        Some(Difference::Rows { rows1, rows2 }) => format!(
+            "Different: file 1 has {} rows and file 2 has {}; those that both have are equal",
+            HumanCount(*rows1),
+            HumanCount(*rows2)
+        ),
+    };
+    format!(
+        "{verdict}\n{}",
+        figures("Both files", report.bytes, report.rows, report.seconds)
+    )
+}
+
+/// Size, time and rates: MB are 10^6 bytes.
+fn figures(what: &str, bytes: u64, rows: u64, seconds: f64) -> String {
+    let per_second = |amount: u64| amount as f64 / seconds.max(1e-9);
+    let what = format!("{what}:");
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive rate, rounded for display"
+    )]
+    let rows = per_second(rows) as u64;
+    format!(
+        "  {what:<12} {}\n  Time:        {seconds:.2}s\n  Throughput:  {:.2} MB/s, {} rows/s",
+        DecimalBytes(bytes),
+        per_second(bytes) / 1e6,
+        HumanCount(rows)
+    )
+}

@@ -1,0 +1,71 @@
+//! A bound on bytes in flight.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What permits count: KiB, so that 4 TiB fit the 32 bits that one request for permits can have.
+const UNIT_BYTES: u64 = 1024;
+
+/// Bytes that may be in flight at once. Permits are granted in the order in which they are asked
+/// for, so whoever needs the next bytes of an ordered sequence is never overtaken.
+#[derive(Debug, Clone)]
+pub(crate) struct ByteBudget {
+    units: u32,
+    semaphore: Arc<Semaphore>,
+}
+
+/// Some bytes of a budget, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    _units: Option<OwnedSemaphorePermit>,
+}
+
+impl ByteBudget {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);
+        Self {
+            units,
+            semaphore: Arc::new(Semaphore::new(units as usize)),
+        }
+    }
+
+    /// Waits until `bytes` fit. What is larger than the whole budget waits until it is alone.
+    pub(crate) async fn acquire(&self, bytes: u64) -> Permit {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
+            .unwrap_or(u32::MAX)
+            .min(self.units);
+        // It can only fail once closed, and nothing closes it; a budget that could not be asked
+        // would bound nothing, but it would not lose data either.
+        Permit {
+            _units: Arc::clone(&self.semaphore)
+                .acquire_many_owned(units)
+                .await
+                .ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn more_than_the_budget_waits_until_something_is_given_back() {
+        let budget = ByteBudget::new(8 * 1024);
+        let first = budget.acquire(6 * 1024).await;
+        let mut second = Box::pin(budget.acquire(6 * 1024));
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(first);
+        assert!(futures::poll!(second.as_mut()).is_ready());
+    }
+
+    #[tokio::test]
+    async fn one_larger_than_the_whole_budget_gets_it_alone() {
+        let budget = ByteBudget::new(8 * 1024);
+        let huge = budget.acquire(u64::MAX).await;
+        assert!(futures::poll!(Box::pin(budget.acquire(1))).is_pending());
+        drop(huge);
+    }
+}

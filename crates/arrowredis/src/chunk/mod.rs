@@ -1,0 +1,66 @@
+//! A chunk: one batch as a self-contained Arrow IPC stream, on its way to or from a key.
+
+mod content;
+mod payload;
+
+use arrow_array::RecordBatch;
+
+use crate::dataset::ChunkId;
+use crate::ipc::block::Block;
+use crate::ipc::encode::{encode_batch, encode_schema};
+use crate::ipc::layout::Pieces;
+use crate::ipc::{Codec, IpcError};
+
+pub(crate) use content::ChunkContent;
+pub use payload::Payload;
+
+/// A batch that is encoded and has its place in a dataset.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// Its place.
+    pub id: ChunkId,
+    /// How many rows it holds.
+    pub rows: u64,
+    /// The value to store: schema, dictionaries, one batch, end mark.
+    pub payload: Payload,
+}
+
+impl Chunk {
+    /// Encodes a batch with all the dictionaries that it needs.
+    ///
+    /// # Errors
+    /// [`IpcError`] when the batch holds something that Arrow IPC cannot express.
+    pub fn encode(id: ChunkId, batch: &RecordBatch, codec: Codec) -> Result<Self, IpcError> {
+        let mut pieces = Pieces::default();
+        let schema = encode_schema(&batch.schema());
+        pieces.message(&schema.metadata, &schema.body)?;
+        let (dictionaries, body) = encode_batch(batch, codec)?;
+        for message in dictionaries.iter().chain([&body]) {
+            pieces.message(&message.metadata, &message.body)?;
+        }
+        Ok(Self {
+            id,
+            rows: batch.num_rows() as u64,
+            payload: pieces.finish().into(),
+        })
+    }
+
+    /// Takes a batch's messages as they lie in a file or stream, without decoding or copying them.
+    pub(crate) fn forward(id: ChunkId, block: &Block) -> Result<Self, IpcError> {
+        let mut pieces = Pieces::default();
+        let schema = &block.schema.message;
+        pieces.message(&schema.metadata, &schema.body)?;
+        for message in block
+            .dictionaries
+            .messages(&block.schema)
+            .chain([&block.message])
+        {
+            pieces.message(&message.metadata, &message.body)?;
+        }
+        Ok(Self {
+            id,
+            rows: block.rows(),
+            payload: pieces.finish().into(),
+        })
+    }
+}

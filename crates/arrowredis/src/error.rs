@@ -1,0 +1,257 @@
+//! What can fail, as types, and what a caller may conclude from it.
+//!
+//! Errors of a layer stand beside their cause (`ipc::IpcError`, `store::StoreError`, …). Here they
+//! are gathered under the verbs' one error, which adds the file or key. Messages do not repeat
+//! their source: print the whole chain.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::dataset::NameError;
+use crate::ipc::IpcError;
+use crate::store::StoreError;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text cannot name a dataset.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The options contradict themselves or the data at hand.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// A file could not be read or written, or is not what it should be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The store did not do what it was asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An upload stopped on the way.
+    #[error(
+        "the upload of dataset {dataset:?} stopped after {stored} chunks; \
+         what is stored is incomplete until it is split again"
+    )]
+    Upload {
+        /// The dataset.
+        dataset: String,
+        /// Chunks that the store acknowledged.
+        stored: u64,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// Data is missing or damaged in the store.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Arrow refused to encode a batch that it had decoded.
+    #[error("cannot encode a batch")]
+    Encode(#[source] IpcError),
+    /// A worker thread ended without a result.
+    #[error("a worker ended early")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+/// What kind of trouble an error is. The command's exit codes follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// None of the others: a full disk, a bug.
+    Unexpected,
+    /// The caller asked for something impossible, or gave a file that cannot be used.
+    Usage,
+    /// The store cannot be reached, refuses, or is full.
+    Store,
+    /// Data is missing or damaged in the store.
+    Data,
+}
+
+impl Error {
+    /// What kind of trouble this is.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Name(_) | Self::Options(_) => ErrorClass::Usage,
+            Self::File(error) => error.class(),
+            Self::Store(StoreError::Address { .. }) => ErrorClass::Usage,
+            Self::Store(StoreError::NotAChunk { .. }) | Self::Data(_) => ErrorClass::Data,
+            Self::Store(_) | Self::Upload { .. } => ErrorClass::Store,
+            Self::Encode(_) | Self::Worker(_) => ErrorClass::Unexpected,
+        }
+    }
+}
+
+/// Options that cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// A number lies outside what is possible.
+    #[error("{option} is {found}; expected {expected}")]
+    OutOfRange {
+        /// The option as the library names it.
+        option: &'static str,
+        /// Its value.
+        found: u64,
+        /// The values that are possible.
+        expected: String,
+    },
+    /// A list of partitions could not be read.
+    #[error(
+        "cannot read {found:?} as partitions; expected 'all', or numbers and ranges like 0,3-7"
+    )]
+    Partitions {
+        /// The text.
+        found: String,
+    },
+}
+
+/// A file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// It cannot be opened or mapped.
+    #[error("cannot read {path:?}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is a folder, a pipe or a device.
+    #[error("{path:?} is not a regular file; expected one that can be mapped and replaced")]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Its content is not Arrow IPC, or is damaged.
+    #[error("cannot read {path:?} as Arrow")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: IpcError,
+    },
+    /// A value of its partition column cannot be a partition's number.
+    #[error(
+        "cannot divide {path:?} into partitions: row {row} holds {found} in column \
+         \"partition\"; expected an integer of 0 or more (rename the column to divide by --batches)"
+    )]
+    Partition {
+        /// The file.
+        path: PathBuf,
+        /// The row in the whole file, from 0.
+        row: u64,
+        /// The value.
+        found: String,
+    },
+    /// It cannot be created: no such folder, no permission.
+    #[error("cannot create {path:?}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Writing it failed part of the way; nothing stands under its name that was not there before.
+    #[error("cannot write {path:?}; it was left as it was before")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The reader of a stream went away, or the stream cannot be written.
+    #[error("cannot write the stream")]
+    Stream {
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Its dictionaries cannot be brought into the one dictionary a column that a file may have.
+    #[error(
+        "cannot write {path:?}: {reason}; write a stream instead, which may replace dictionaries"
+    )]
+    Dictionaries {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        reason: String,
+    },
+}
+
+impl FileError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Open { .. }
+            | Self::NotRegular { .. }
+            | Self::Content { .. }
+            | Self::Partition { .. }
+            | Self::Create { .. }
+            | Self::Dictionaries { .. } => ErrorClass::Usage,
+            Self::Write { .. } | Self::Stream { .. } => ErrorClass::Unexpected,
+        }
+    }
+}
+
+/// Data that is not there or not what it should be. Keys are spelled as in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No chunk of the dataset was found at all.
+    #[error(
+        "no chunk of dataset {dataset:?} at {store}: expected keys like {key:?}; \
+         check the prefix and the database number"
+    )]
+    NoDataset {
+        /// The dataset.
+        dataset: String,
+        /// Where it was looked for.
+        store: String,
+        /// The first key that it would have.
+        key: String,
+    },
+    /// A partition that was asked for has no chunk.
+    #[error("partition {partition} is not there: {key:?} is absent; present are {present}")]
+    NoPartition {
+        /// The partition.
+        partition: u64,
+        /// Its first key.
+        key: String,
+        /// The partitions that are there, shortened.
+        present: String,
+    },
+    /// A chunk is absent.
+    #[error(
+        "{key:?} is absent: {why}; split the dataset again, or skip what is absent with \
+         --allow-missing"
+    )]
+    Missing {
+        /// The first absent key.
+        key: String,
+        /// Why it was expected.
+        why: String,
+    },
+    /// A value is not a chunk.
+    #[error("the value of {key:?} is not a whole Arrow stream")]
+    Damaged {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        source: IpcError,
+    },
+    /// A chunk has another schema than the first one.
+    #[error(
+        "the schema of {key:?} differs from that of {first:?}: {difference}; \
+         the prefix holds more than one dataset"
+    )]
+    SchemaDiffers {
+        /// The key.
+        key: String,
+        /// The first chunk's key.
+        first: String,
+        /// The first difference.
+        difference: String,
+    },
+    /// Everything asked for is absent and allowed to be, but an output needs a schema.
+    #[error("no chunk of dataset {dataset:?} is present, so there is no schema to write")]
+    NothingToWrite {
+        /// The dataset.
+        dataset: String,
+    },
+}

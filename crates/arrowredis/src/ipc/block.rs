@@ -1,0 +1,91 @@
+//! One record batch where it lies, with all that is needed to forward or decode it.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::MessageHeader;
+use arrow_ipc::reader::RecordBatchDecoder;
+
+use super::check::{BatchShape, check_batch};
+use super::dictionaries::Dictionaries;
+use super::guard::guard;
+use super::message::Message;
+use super::schema::{SchemaMessage, refuse_header};
+use super::{Codec, IpcError};
+
+/// A batch message whose metadata agrees with its body and its schema.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) schema: Arc<SchemaMessage>,
+    pub(crate) dictionaries: Arc<Dictionaries>,
+    pub(crate) message: Message,
+    shape: BatchShape,
+}
+
+impl Block {
+    /// Takes a message that must hold a record batch of this schema.
+    pub(crate) fn new(
+        schema: Arc<SchemaMessage>,
+        dictionaries: Arc<Dictionaries>,
+        message: Message,
+    ) -> Result<Self, IpcError> {
+        let header = message.header();
+        let (Some(batch), MessageHeader::RecordBatch) =
+            (header.header_as_record_batch(), message.kind())
+        else {
+            return Err(refuse_header(&message));
+        };
+        let fields = schema.schema.fields();
+        let shape = check_batch(batch, &message.body, fields, message.version(), message.at)?;
+        Ok(Self {
+            schema,
+            dictionaries,
+            message,
+            shape,
+        })
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.shape.rows
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.shape.codec
+    }
+
+    /// Bytes that decoding adds to memory: nothing where the arrays can share the message's own.
+    pub(crate) fn bytes_to_decode(&self) -> u64 {
+        match self.shape.codec {
+            Codec::Uncompressed => 0,
+            Codec::Zstd | Codec::Lz4 => self.shape.decoded_bytes,
+        }
+    }
+
+    /// The batch as arrays, fully validated.
+    pub(crate) fn decode(&self) -> Result<RecordBatch, IpcError> {
+        self.decode_columns(None)
+    }
+
+    /// Only the columns at the given places, decompressing nothing else.
+    pub(crate) fn decode_projected(&self, columns: &[usize]) -> Result<RecordBatch, IpcError> {
+        self.decode_columns(Some(columns))
+    }
+
+    fn decode_columns(&self, columns: Option<&[usize]>) -> Result<RecordBatch, IpcError> {
+        let dictionaries = self.dictionaries.decoded(&self.schema)?;
+        guard("a record batch", || {
+            let Some(batch) = self.message.header().header_as_record_batch() else {
+                return Err(refuse_header(&self.message));
+            };
+            RecordBatchDecoder::try_new(
+                &self.message.body,
+                batch,
+                Arc::clone(&self.schema.schema),
+                dictionaries,
+                &self.message.version(),
+            )
+            .and_then(|decoder| decoder.with_projection(columns).read_record_batch())
+            .map_err(IpcError::arrow("a record batch is damaged"))
+        })
+    }
+}

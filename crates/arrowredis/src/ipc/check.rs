@@ -1,0 +1,339 @@
+//! Checks what a batch's metadata says about its body, before anything is sliced or allocated by it.
+//!
+//! The Arrow library trusts these numbers: an offset past the body panics in it, and a forged
+//! uncompressed length aborts the process. What is inside the buffers (offsets into values, UTF-8,
+//! dictionary keys) is left to the library's own validation.
+
+use arrow_buffer::Buffer;
+use arrow_ipc::{
+    BodyCompressionMethod, CompressionType, FieldNode, MetadataVersion, RecordBatch as FlatBatch,
+};
+use arrow_schema::{DataType, Field, Fields, UnionMode};
+
+use super::{Codec, IpcError};
+
+/// Most bytes that the buffers of one batch may decompress to: 4 GiB. A Redis value holds 512 MB,
+/// and a batch that unpacks to more than eight times that is a forgery or needs to be divided.
+pub(crate) const MAX_DECODED_BYTES: u64 = 4 << 30;
+
+/// The uncompressed length that marks a buffer stored as it is within a compressed batch.
+const STORED: i64 = -1;
+
+/// Bytes that a compressed buffer's uncompressed length takes, before the compressed bytes.
+const LENGTH_PREFIX: u64 = 8;
+
+/// What the metadata of a batch tells without decoding it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchShape {
+    pub(crate) rows: u64,
+    pub(crate) codec: Codec,
+    /// Bytes of all buffers once decompressed.
+    pub(crate) decoded_bytes: u64,
+}
+
+/// Checks a batch against its body and the fields that it should hold.
+pub(crate) fn check_batch(
+    batch: FlatBatch<'_>,
+    body: &Buffer,
+    fields: &Fields,
+    version: MetadataVersion,
+    at: u64,
+) -> Result<BatchShape, IpcError> {
+    let codec = codec(batch, at)?;
+    let rows = u64::try_from(batch.length())
+        .map_err(|_| IpcError::invalid("a batch's row count", at, "0 or more", batch.length()))?;
+    let mut walk = Walk {
+        nodes: batch
+            .nodes()
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .into_iter(),
+        buffers: batch
+            .buffers()
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .into_iter(),
+        variadic: batch
+            .variadicBufferCounts()
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .into_iter(),
+        body,
+        codec,
+        version,
+        at,
+        decoded_bytes: 0,
+    };
+    for field in fields {
+        let length = walk.field(field)?;
+        if length != rows {
+            let expected = format!("{rows} rows in column {:?}", field.name());
+            return Err(IpcError::invalid(
+                "a batch's metadata",
+                at,
+                expected,
+                length,
+            ));
+        }
+    }
+    let left = (walk.nodes.len(), walk.buffers.len(), walk.variadic.len());
+    if left != (0, 0, 0) {
+        let found = format!("{}, {} and {} too many", left.0, left.1, left.2);
+        let expected = "as many nodes, buffers and variadic counts as the schema needs";
+        return Err(IpcError::invalid("a batch's metadata", at, expected, found));
+    }
+    Ok(BatchShape {
+        rows,
+        codec,
+        decoded_bytes: walk.decoded_bytes,
+    })
+}
+
+fn codec(batch: FlatBatch<'_>, at: u64) -> Result<Codec, IpcError> {
+    let Some(compression) = batch.compression() else {
+        return Ok(Codec::Uncompressed);
+    };
+    if compression.method() != BodyCompressionMethod::BUFFER {
+        let found = format!("{:?}", compression.method());
+        return Err(IpcError::invalid(
+            "a batch's compression",
+            at,
+            "BUFFER",
+            found,
+        ));
+    }
+    match compression.codec() {
+        CompressionType::ZSTD => Ok(Codec::Zstd),
+        CompressionType::LZ4_FRAME => Ok(Codec::Lz4),
+        other => Err(IpcError::invalid(
+            "a batch's codec",
+            at,
+            "ZSTD or LZ4_FRAME",
+            other.0,
+        )),
+    }
+}
+
+/// The format's depth-first walk over fields, which takes nodes and buffers in order.
+struct Walk<'a> {
+    nodes: std::vec::IntoIter<&'a FieldNode>,
+    buffers: std::vec::IntoIter<&'a arrow_ipc::Buffer>,
+    variadic: std::vec::IntoIter<i64>,
+    body: &'a Buffer,
+    codec: Codec,
+    version: MetadataVersion,
+    at: u64,
+    decoded_bytes: u64,
+}
+
+impl Walk<'_> {
+    /// Checks one column and what is inside it; returns its length.
+    fn field(&mut self, field: &Field) -> Result<u64, IpcError> {
+        use DataType as T;
+        let (length, nulls) = self.node(field)?;
+        match field.data_type() {
+            T::Null => {}
+            T::Boolean => {
+                self.validity(length, nulls)?;
+                self.buffer(length.div_ceil(8))?;
+            }
+            T::FixedSizeBinary(width) => {
+                self.validity(length, nulls)?;
+                self.buffer(length.saturating_mul(u64::try_from(*width).unwrap_or(0)))?;
+            }
+            T::Utf8 | T::Binary => self.variable_width(length, nulls, 4)?,
+            T::LargeUtf8 | T::LargeBinary => self.variable_width(length, nulls, 8)?,
+            T::Utf8View | T::BinaryView => self.views(length, nulls)?,
+            T::List(child) | T::Map(child, _) => {
+                self.validity(length, nulls)?;
+                self.offsets(length, 4)?;
+                self.field(child)?;
+            }
+            T::LargeList(child) => {
+                self.validity(length, nulls)?;
+                self.offsets(length, 8)?;
+                self.field(child)?;
+            }
+            T::ListView(child) => self.list_view(child, length, nulls, 4)?,
+            T::LargeListView(child) => self.list_view(child, length, nulls, 8)?,
+            T::FixedSizeList(child, _) => {
+                self.validity(length, nulls)?;
+                self.field(child)?;
+            }
+            T::Struct(fields) => {
+                self.validity(length, nulls)?;
+                for child in fields {
+                    self.field(child)?;
+                }
+            }
+            T::Union(fields, mode) => {
+                // Until V4 a union had a validity bitmap; since V5 it has none.
+                if self.version < MetadataVersion::V5 {
+                    self.buffer(0)?;
+                }
+                self.buffer(length)?;
+                if *mode == UnionMode::Dense {
+                    self.buffer(length.saturating_mul(4))?;
+                }
+                for (_, child) in fields.iter() {
+                    self.field(child)?;
+                }
+            }
+            T::Dictionary(keys, _) => self.fixed_width(keys, length, nulls)?,
+            T::RunEndEncoded(ends, values) => {
+                self.field(ends)?;
+                self.field(values)?;
+            }
+            other => self.fixed_width(other, length, nulls)?,
+        }
+        Ok(length)
+    }
+
+    fn fixed_width(
+        &mut self,
+        data_type: &DataType,
+        length: u64,
+        nulls: u64,
+    ) -> Result<(), IpcError> {
+        let width = data_type
+            .primitive_width()
+            .ok_or_else(|| IpcError::Unsupported {
+                what: format!("the type {data_type}"),
+            })?;
+        self.validity(length, nulls)?;
+        self.buffer(length.saturating_mul(width as u64))
+    }
+
+    fn variable_width(&mut self, length: u64, nulls: u64, offset: u64) -> Result<(), IpcError> {
+        self.validity(length, nulls)?;
+        self.offsets(length, offset)?;
+        self.buffer(0)
+    }
+
+    fn list_view(
+        &mut self,
+        child: &Field,
+        length: u64,
+        nulls: u64,
+        offset: u64,
+    ) -> Result<(), IpcError> {
+        self.validity(length, nulls)?;
+        self.buffer(length.saturating_mul(offset))?;
+        self.buffer(length.saturating_mul(offset))?;
+        self.field(child).map(drop)
+    }
+
+    fn views(&mut self, length: u64, nulls: u64) -> Result<(), IpcError> {
+        const VIEW_BYTES: u64 = 16;
+        self.validity(length, nulls)?;
+        self.buffer(length.saturating_mul(VIEW_BYTES))?;
+        let count = self
+            .variadic
+            .next()
+            .and_then(|count| usize::try_from(count).ok());
+        let left = self.buffers.len();
+        let Some(count) = count.filter(|count| *count <= left) else {
+            let expected = format!("at most the {left} buffers that are left");
+            return Err(self.invalid("a view column's buffer count", expected, "none or more"));
+        };
+        (0..count).try_for_each(|_| self.buffer(0))
+    }
+
+    fn node(&mut self, field: &Field) -> Result<(u64, u64), IpcError> {
+        let Some(node) = self.nodes.next() else {
+            let expected = format!("a node for {:?}", field.name());
+            return Err(self.invalid("a batch's metadata", expected, "none"));
+        };
+        match (
+            u64::try_from(node.length()),
+            u64::try_from(node.null_count()),
+        ) {
+            (Ok(length), Ok(nulls)) if nulls <= length => Ok((length, nulls)),
+            _ => {
+                let found = format!("length {}, nulls {}", node.length(), node.null_count());
+                let expected = format!("a length and null count for {:?}", field.name());
+                Err(self.invalid("a batch's metadata", expected, found))
+            }
+        }
+    }
+
+    fn validity(&mut self, length: u64, nulls: u64) -> Result<(), IpcError> {
+        self.buffer(if nulls == 0 { 0 } else { length.div_ceil(8) })
+    }
+
+    /// One offset more than there are values, except that an empty column may have none at all.
+    fn offsets(&mut self, length: u64, width: u64) -> Result<(), IpcError> {
+        let count = if length == 0 {
+            0
+        } else {
+            length.saturating_add(1)
+        };
+        self.buffer(count.saturating_mul(width))
+    }
+
+    /// Checks that the next buffer lies in the body and decompresses to at least `needed` bytes.
+    fn buffer(&mut self, needed: u64) -> Result<(), IpcError> {
+        let Some(buffer) = self.buffers.next() else {
+            return Err(self.invalid("a batch's metadata", "another buffer".to_owned(), "none"));
+        };
+        let body = self.body.len() as u64;
+        let span = match (
+            u64::try_from(buffer.offset()),
+            u64::try_from(buffer.length()),
+        ) {
+            (Ok(offset), Ok(length)) if offset.checked_add(length).is_some_and(|e| e <= body) => {
+                Some((offset, length))
+            }
+            _ => None,
+        };
+        let Some((offset, length)) = span else {
+            let found = format!("{} bytes at {}", buffer.length(), buffer.offset());
+            let expected = format!("inside the body of {body} bytes");
+            return Err(self.invalid("a buffer", expected, found));
+        };
+        let decoded = self.decoded_length(offset, length)?;
+        if decoded < needed {
+            return Err(self.invalid("a buffer", format!("{needed} bytes or more"), decoded));
+        }
+        self.decoded_bytes = self.decoded_bytes.saturating_add(decoded);
+        if self.decoded_bytes > MAX_DECODED_BYTES {
+            let expected = format!("at most {MAX_DECODED_BYTES} bytes once decompressed");
+            return Err(self.invalid("a batch", expected, self.decoded_bytes));
+        }
+        Ok(())
+    }
+
+    fn decoded_length(&self, offset: u64, length: u64) -> Result<u64, IpcError> {
+        if self.codec == Codec::Uncompressed || length == 0 {
+            return Ok(length);
+        }
+        let prefix = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.body.as_slice().get(offset..)?.first_chunk::<8>())
+            .filter(|_| length >= LENGTH_PREFIX);
+        let Some(prefix) = prefix else {
+            let expected = "8 bytes of uncompressed length".to_owned();
+            return Err(self.invalid("a compressed buffer", expected, length));
+        };
+        let stored = length - LENGTH_PREFIX;
+        let claimed = i64::from_le_bytes(*prefix);
+        if claimed == STORED {
+            return Ok(stored);
+        }
+        let most = stored.saturating_mul(self.codec.max_expansion());
+        match u64::try_from(claimed) {
+            Ok(claimed) if claimed <= most => Ok(claimed),
+            _ => {
+                let expected = format!("an uncompressed length that {stored} bytes can stand for");
+                Err(self.invalid("a compressed buffer", expected, claimed))
+            }
+        }
+    }
+
+    fn invalid(&self, what: &'static str, expected: String, found: impl ToString) -> IpcError {
+        IpcError::invalid(what, self.at, expected, found)
+    }
+}

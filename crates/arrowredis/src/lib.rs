@@ -1,0 +1,82 @@
+//! Arrow tables in Redis: one record batch, one key, and back at the speed of the wire.
+//!
+//! A *dataset* is a prefix. It is divided into *partitions*, those into *batches*; each batch is
+//! one *chunk*: a self-contained Arrow IPC stream under the key
+//! `{prefix}:{part=00000}:batch=00000`, which any Arrow library can read by itself.
+//!
+//! ```text
+//! generate   options --columns--> RecordBatch... --ipc--> dataset.arrow
+//! split      dataset.arrow --ipc--> blocks --partition--> chunks --store--> Redis
+//! read       Redis --plan, within a byte budget--> chunks --decode--> batches in order --> report
+//! verify     two files --> the first difference
+//! ```
+//!
+//! The verbs are async functions on a tokio runtime. They compute on its blocking threads and
+//! print nothing; each returns a [`report`].
+//!
+//! # Example
+//! Generates a dataset, stores it and reads part of it back:
+//!
+//! ```
+//! use arrowredis::dataset::DatasetName;
+//! use arrowredis::generate::{GenerateOptions, generate};
+//! use arrowredis::progress::Unwatched;
+//! use arrowredis::read::{Partitions, ReadOptions, read_table};
+//! use arrowredis::split::{SplitOptions, split};
+//! use arrowredis::store::RedisStore;
+//!
+//! # async fn example(url: &str, folder: &std::path::Path) -> Result<(), arrowredis::error::Error> {
+//! let file = folder.join("dataset.arrow");
+//! let mut options = GenerateOptions::default();
+//! (options.partitions, options.batches, options.rows) = (4, 2, 1_000);
+//! generate(&file, &options, &Unwatched).await?;
+//!
+//! let store = RedisStore::connect(url).await?;
+//! let dataset = DatasetName::new("demo:v1")?;
+//! split(&store, &file, &dataset, &SplitOptions::default(), &Unwatched).await?;
+//!
+//! let mut options = ReadOptions::default();
+//! options.partitions = Partitions::of([0, 3]);
+//! let (table, report) = read_table(&store, &dataset, &options, &Unwatched).await?;
+//! assert_eq!(table.batches.len(), 4);
+//! assert_eq!(report.rows, 4_000);
+//! # Ok(())
+//! # }
+//! # let server = arrowredis_throwaway::Server::start().unwrap();
+//! # let folder = tempfile::tempdir().unwrap();
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example(&server.url(), folder.path())).unwrap();
+//! ```
+//!
+//! [`read::read_batches`] gives the same rows as a `Stream` that holds no more than a byte budget.
+
+pub mod dataset;
+
+pub mod key;
+
+pub mod ipc;
+
+pub mod chunk;
+
+pub mod store;
+
+pub mod generate;
+
+pub mod split;
+
+pub mod read;
+
+pub mod verify;
+
+pub mod report;
+
+pub mod progress;
+
+pub mod error;
+
+mod budget;
+
+mod output_file;
+
+mod pipeline;
+
+mod schema_difference;

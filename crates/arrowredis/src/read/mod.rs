@@ -1,0 +1,260 @@
+//! VERB: partitions of a dataset, out of a store and back into Arrow.
+//!
+//! [`read_batches`] is the way all others take: a plan of what is there, then chunks fetched and
+//! decoded ahead of the caller within a byte budget, handed out in order.
+
+mod fetch;
+mod locate;
+mod output;
+mod plan;
+mod selection;
+mod tally;
+
+use std::io::Write;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use crate::dataset::DatasetName;
+use crate::error::{DataError, Error};
+use crate::ipc::Codec;
+use crate::progress::{Progress, Work};
+use crate::report::ReadReport;
+use crate::store::ChunkStore;
+
+use fetch::ReadChunk;
+use locate::locate;
+use output::{file_output, stream_output};
+use tally::Tally;
+
+pub use selection::Partitions;
+
+/// What to read, and how.
+///
+/// # Defaults
+/// All partitions and all batches that are there, nothing missing, up to 64 small chunks a
+/// request, up to 256 requests and 128 MiB at once.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// The partitions to read.
+    pub partitions: Partitions,
+    /// How many batches each partition must have; `None` takes those that are there.
+    pub batches: Option<u32>,
+    /// Whether absent chunks are left out and reported instead of being an error.
+    pub allow_missing: bool,
+    /// Most chunks in one request, 1 or more. Large chunks travel alone whatever this says.
+    pub pipeline: usize,
+    /// Most requests at once, 1 or more.
+    pub concurrency: usize,
+    /// Bytes held at once: half of it for values that are fetched and not yet decoded, half for
+    /// what they decode to and has not been taken yet. Uncompressed values are used where they
+    /// lie and count as fetched until they are taken. One that is larger goes alone.
+    pub byte_budget: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            partitions: Partitions::All,
+            batches: None,
+            allow_missing: false,
+            pipeline: 64,
+            concurrency: 256,
+            // Several chunks of a few MB in flight keep the wire busy, and as much again keeps
+            // the cores busy with decoding.
+            byte_budget: 128 << 20,
+        }
+    }
+}
+
+/// A dataset's rows in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// The schema; `None` when no chunk was present.
+    pub schema: Option<SchemaRef>,
+    /// The batches, in (partition, batch) order.
+    pub batches: Vec<RecordBatch>,
+}
+
+/// Reads into memory.
+///
+/// # Errors
+/// [`Error::Data`] when a chunk is absent or damaged, [`Error::Store`] when the store fails.
+pub async fn read_table<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<(Table, ReadReport), Error> {
+    let reading = Reading::start(store, dataset, options, progress).await?;
+    let mut table = Table::default();
+    let mut chunks = reading.chunks;
+    while let Some(chunk) = chunks.try_next().await? {
+        progress.done(chunk.work());
+        table.schema.get_or_insert_with(|| chunk.schema());
+        table.batches.extend(chunk.batches);
+    }
+    Ok((table, reading.tally.report()))
+}
+
+/// Reads as a stream of batches, in (partition, batch) order.
+///
+/// Within [`ReadOptions::byte_budget`] it fetches and decodes ahead of the caller while it is
+/// polled. Returns once the first chunk is decoded.
+///
+/// # Errors
+/// As [`read_table`], here or as an item of the stream, which ends after it.
+pub async fn read_batches<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<BatchStream, Error> {
+    let mut reading = Reading::start(store, dataset, options, progress).await?;
+    let first = reading.chunks.try_next().await?;
+    let schema = first.as_ref().map(ReadChunk::schema);
+    let chunks = futures::stream::iter(first.map(Ok)).chain(reading.chunks);
+    let batches = chunks
+        .map_ok(|chunk| futures::stream::iter(chunk.batches.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed();
+    Ok(BatchStream {
+        schema,
+        batches,
+        tally: reading.tally,
+    })
+}
+
+/// Reads into an Arrow IPC file, which appears under its name when it is whole.
+///
+/// `compression` of `None` keeps the chunks' own, and forwards their messages where it can.
+///
+/// # Errors
+/// As [`read_table`], and [`Error::File`] when the file cannot be written.
+pub async fn read_to_file<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    out: &Path,
+    compression: Option<Codec>,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<ReadReport, Error> {
+    let output = file_output(out)?;
+    let path = output.path().map(Path::to_owned);
+    let mut report = read_to(store, dataset, output, compression, options, progress).await?;
+    report.out = path;
+    Ok(report)
+}
+
+/// Reads into an Arrow IPC stream.
+///
+/// `compression` of `None` keeps the chunks' own, and forwards their messages where it can.
+///
+/// # Errors
+/// As [`read_table`], and [`Error::File`] when the stream cannot be written.
+pub async fn read_to_writer<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    out: Box<dyn Write + Send>,
+    compression: Option<Codec>,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<ReadReport, Error> {
+    read_to(
+        store,
+        dataset,
+        stream_output(out),
+        compression,
+        options,
+        progress,
+    )
+    .await
+}
+
+async fn read_to<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    output: output::Output,
+    compression: Option<Codec>,
+    options: &ReadOptions,
+    progress: &dyn Progress,
+) -> Result<ReadReport, Error> {
+    let reading = Reading::start(store, dataset, options, progress).await?;
+    let written = output.write(reading.chunks, compression, progress).await?;
+    let Some(bytes) = written else {
+        return Err(DataError::NothingToWrite {
+            dataset: dataset.to_string(),
+        }
+        .into());
+    };
+    let mut report = reading.tally.report();
+    report.out_bytes = Some(bytes);
+    Ok(report)
+}
+
+/// A read that has its plan and fetches chunks when polled.
+struct Reading {
+    chunks: BoxStream<'static, Result<ReadChunk, Error>>,
+    tally: Arc<Tally>,
+}
+
+impl Reading {
+    async fn start<S: ChunkStore>(
+        store: &S,
+        dataset: &DatasetName,
+        options: &ReadOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        let tally = Tally::start(dataset, store.address());
+        let located = locate(store, dataset, options, &tally).await?;
+        let bytes = located.iter().map(|chunk| chunk.bytes).sum();
+        progress.planned(Work {
+            chunks: located.len() as u64,
+            rows: 0,
+            bytes,
+        });
+        let chunks = fetch::chunks(store, dataset, located, options, Arc::clone(&tally)).boxed();
+        Ok(Self { chunks, tally })
+    }
+}
+
+/// A dataset's batches as they come.
+pub struct BatchStream {
+    schema: Option<SchemaRef>,
+    batches: BoxStream<'static, Result<RecordBatch, Error>>,
+    tally: Arc<Tally>,
+}
+
+impl BatchStream {
+    /// The schema of every batch; `None` when no chunk was present.
+    pub fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+
+    /// What has been read so far; all, once the stream has ended.
+    pub fn report(&self) -> ReadReport {
+        self.tally.report()
+    }
+}
+
+impl Stream for BatchStream {
+    type Item = Result<RecordBatch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.batches.poll_next_unpin(context)
+    }
+}
+
+impl std::fmt::Debug for BatchStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchStream")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,265 @@
+//! Writes what is read as an Arrow file or stream, encoding on all cores, in order.
+//!
+//! Where neither the codec nor the dictionaries change, a chunk's message is forwarded as it came.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::MetadataVersion;
+use arrow_schema::{ArrowError, SchemaRef};
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use crate::error::{Error, FileError};
+use crate::ipc::Codec;
+use crate::ipc::block::Block;
+use crate::ipc::encode::{DictionaryEncoder, EncodedMessage, encode_body};
+use crate::ipc::schema::SchemaMessage;
+use crate::ipc::unify::{DictionaryUnifier, Keys, holds_dictionary};
+use crate::ipc::writer::IpcWriter;
+use crate::output_file::OutputFile;
+use crate::pipeline;
+use crate::progress::Progress;
+
+use super::fetch::ReadChunk;
+
+/// Where the rows go. Nothing is written before the first chunk is there.
+pub(super) enum Output {
+    File(OutputFile),
+    Stream(Box<dyn Write + Send>),
+}
+
+/// Begins the file, so that a path that cannot be written fails before anything is read.
+pub(super) fn file_output(path: &Path) -> Result<Output, FileError> {
+    OutputFile::create(path).map(Output::File)
+}
+
+pub(super) fn stream_output(out: Box<dyn Write + Send>) -> Output {
+    Output::Stream(out)
+}
+
+impl Output {
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file.path()),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// Writes all chunks; returns the bytes written, or `None` when there was no chunk at all.
+    pub(super) async fn write(
+        self,
+        mut chunks: impl Stream<Item = Result<ReadChunk, Error>> + Send + Unpin,
+        codec: Option<Codec>,
+        progress: &dyn Progress,
+    ) -> Result<Option<u64>, Error> {
+        let Some(first) = chunks.try_next().await? else {
+            return Ok(None);
+        };
+        let schema = first.schema();
+        let mut dictionaries = Dictionaries::new(&self, &schema, &first.content.schema);
+        let mut writer = Some(Writer::start(self, schema)?);
+
+        let chunks = futures::stream::once(std::future::ready(Ok(first))).chain(chunks);
+        let jobs = chunks.map(|chunk| chunk.and_then(|chunk| dictionaries.prepare(chunk, codec)));
+        let encoded = jobs
+            .map_ok(|job| pipeline::run(move || job.encode()))
+            .try_buffered(pipeline::cores() + 1);
+        let mut encoded = std::pin::pin!(encoded);
+        while let Some(Encoded { messages, chunk }) = encoded.try_next().await? {
+            // The writer is away only while it writes.
+            let Some(mut away) = writer.take() else { break };
+            let work = chunk.work();
+            writer = Some(
+                pipeline::run(move || {
+                    away.append(&messages)?;
+                    drop(chunk);
+                    Ok::<_, Error>(away)
+                })
+                .await?,
+            );
+            progress.done(work);
+        }
+        writer.map(Writer::finish).transpose()
+    }
+}
+
+/// A message in the order in which it must be written.
+enum Message {
+    Dictionary(EncodedMessage),
+    Batch(EncodedMessage),
+}
+
+/// A chunk's messages, ready, and the chunk whose memory they may share.
+struct Encoded {
+    messages: Vec<Message>,
+    chunk: ReadChunk,
+}
+
+/// What is to be done for one chunk.
+struct Job {
+    /// Its batches, each after the dictionaries that a reader needs first.
+    batches: Vec<(Vec<EncodedMessage>, Encode)>,
+    chunk: ReadChunk,
+}
+
+enum Encode {
+    Forward(Block),
+    Anew(RecordBatch, Codec),
+}
+
+impl Job {
+    fn encode(self) -> Result<Encoded, Error> {
+        let mut messages = Vec::new();
+        for (dictionaries, batch) in self.batches {
+            messages.extend(dictionaries.into_iter().map(Message::Dictionary));
+            messages.push(Message::Batch(match batch {
+                Encode::Forward(Block { message, .. }) => EncodedMessage {
+                    metadata: message.metadata,
+                    body: message.body,
+                },
+                Encode::Anew(batch, codec) => encode_body(&batch, codec).map_err(Error::Encode)?,
+            }));
+        }
+        Ok(Encoded {
+            messages,
+            chunk: self.chunk,
+        })
+    }
+}
+
+/// Decides, chunk by chunk and in order, which dictionaries must be written.
+struct Dictionaries {
+    encoder: DictionaryEncoder,
+    /// Only for a file, and only if the schema has dictionaries at all.
+    unifier: Option<(DictionaryUnifier, PathBuf)>,
+    any: bool,
+    forwardable: bool,
+}
+
+impl Dictionaries {
+    fn new(output: &Output, schema: &SchemaRef, message: &Arc<SchemaMessage>) -> Self {
+        let any = schema
+            .fields()
+            .iter()
+            .any(|field| holds_dictionary(field.data_type()));
+        let (encoder, unifier) = match output {
+            Output::File(file) => {
+                let unifier = (DictionaryUnifier::default(), file.path().to_owned());
+                (DictionaryEncoder::growing(schema), any.then_some(unifier))
+            }
+            Output::Stream(_) => (DictionaryEncoder::replacing(schema), None),
+        };
+        // Messages of an older metadata version may lay out unions in another way than the
+        // version that the output announces.
+        let forwardable = message.version == MetadataVersion::V5;
+        Self {
+            encoder,
+            unifier,
+            any,
+            forwardable,
+        }
+    }
+
+    fn prepare(&mut self, chunk: ReadChunk, codec: Option<Codec>) -> Result<Job, Error> {
+        let mut batches = Vec::with_capacity(chunk.batches.len());
+        for (block, batch) in chunk.content.blocks.iter().zip(&chunk.batches) {
+            let own = block.codec();
+            let codec = codec.unwrap_or(own);
+            let (batch, keys) = self.unify(batch)?;
+            let dictionaries = if self.any {
+                self.encoder
+                    .new_dictionaries(&batch, codec)
+                    .map_err(Error::Encode)?
+            } else {
+                Vec::new()
+            };
+            let forward = self.forwardable && codec == own && keys == Keys::Kept;
+            let encode = if forward {
+                Encode::Forward(block.clone())
+            } else {
+                Encode::Anew(batch, codec)
+            };
+            batches.push((dictionaries, encode));
+        }
+        Ok(Job { batches, chunk })
+    }
+
+    fn unify(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, Keys), Error> {
+        let Some((unifier, path)) = &mut self.unifier else {
+            return Ok((batch.clone(), Keys::Kept));
+        };
+        let refused = |source: ArrowError| FileError::Dictionaries {
+            path: path.clone(),
+            reason: source.to_string(),
+        };
+        Ok(unifier.unify(batch).map_err(refused)?)
+    }
+}
+
+/// The file or stream that is being written.
+enum Writer {
+    File(IpcWriter<OutputFile>, PathBuf),
+    Stream(IpcWriter<Box<dyn Write + Send>>),
+}
+
+impl Writer {
+    fn start(output: Output, schema: SchemaRef) -> Result<Self, Error> {
+        match output {
+            Output::File(file) => {
+                let path = file.path().to_owned();
+                match IpcWriter::file(file, schema) {
+                    Ok(writer) => Ok(Self::File(writer, path)),
+                    Err(source) => Err(FileError::Write { path, source }.into()),
+                }
+            }
+            Output::Stream(out) => {
+                let writer = IpcWriter::stream(out, &schema);
+                Ok(Self::Stream(
+                    writer.map_err(|source| FileError::Stream { source })?,
+                ))
+            }
+        }
+    }
+
+    fn append(&mut self, messages: &[Message]) -> Result<(), FileError> {
+        for message in messages {
+            match (&mut *self, message) {
+                (Self::File(writer, path), Message::Dictionary(m)) => writer
+                    .dictionary(&m.metadata, &m.body)
+                    .map_err(|source| FileError::Write {
+                        path: path.clone(),
+                        source,
+                    })?,
+                (Self::File(writer, path), Message::Batch(m)) => writer
+                    .batch(&m.metadata, &m.body)
+                    .map_err(|source| FileError::Write {
+                        path: path.clone(),
+                        source,
+                    })?,
+                (Self::Stream(writer), Message::Dictionary(m) | Message::Batch(m)) => writer
+                    .batch(&m.metadata, &m.body)
+                    .map_err(|source| FileError::Stream { source })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<u64, Error> {
+        match self {
+            Self::File(writer, path) => {
+                let finished = writer.finish();
+                let (file, bytes) = finished.map_err(|source| FileError::Write { path, source })?;
+                file.commit()?;
+                Ok(bytes)
+            }
+            Self::Stream(writer) => {
+                let (_, bytes) = writer
+                    .finish()
+                    .map_err(|source| FileError::Stream { source })?;
+                Ok(bytes)
+            }
+        }
+    }
+}
