@@ -129,8 +129,15 @@ impl Gen {
 /// Where Redis is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Redis {
-    /// redis://[user:password@]host[:port][/database] [default: redis://127.0.0.1:6379/0]
-    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    /// Address of the server [default: redis://127.0.0.1:6379/0]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "REDIS_URL",
+        hide_env_values = true,
+        long_help = "Address of the server: redis://[user:password@]host[:port][/database] \
+                     [default: redis://127.0.0.1:6379/0]"
+    )]
     redis_url: Option<String>,
     /// Whether the server is a node of a Redis Cluster
     #[arg(long, default_value = "off")]
@@ -178,11 +185,12 @@ pub(crate) struct Split {
 
 impl Split {
     pub(crate) fn options(&self) -> SplitOptions {
-        let mut options = SplitOptions::default();
-        options.batches = self.batches;
-        options.compression = self.compression.codec();
-        options.max_inflight = self.max_inflight;
-        options
+        SplitOptions {
+            batches: self.batches,
+            compression: self.compression.codec(),
+            max_inflight: self.max_inflight,
+            ..SplitOptions::default()
+        }
     }
 }
 
@@ -219,13 +227,14 @@ pub(crate) struct Read {
 
 impl Read {
     pub(crate) fn options(&self) -> ReadOptions {
-        let mut options = ReadOptions::default();
-        options.partitions = self.partitions.clone();
-        options.batches = self.batches;
-        options.pipeline = self.pipeline;
-        options.concurrency = self.concurrency;
-        options.allow_missing = self.allow_missing;
-        options
+        ReadOptions {
+            partitions: self.partitions.clone(),
+            batches: self.batches,
+            pipeline: self.pipeline,
+            concurrency: self.concurrency,
+            allow_missing: self.allow_missing,
+            ..ReadOptions::default()
+        }
     }
 
     pub(crate) fn codec(&self) -> Option<Codec> {

@@ -1,6 +1,7 @@
 //! Ends a command in good order when a signal asks for it.
 
 use std::future::Future;
+use std::io;
 
 use crate::exit::{Exit, Failure, Signal};
 
@@ -9,32 +10,34 @@ use crate::exit::{Exit, Failure, Signal};
 pub(crate) async fn unless_interrupted(
     command: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
+    // Listens before the command begins anything that would be left behind.
+    let signal = listen()?;
     tokio::select! {
         result = command => result,
-        signal = signal() => Err(Failure::Interrupted(signal)),
+        signal = signal => Err(Failure::Interrupted(signal)),
     }
 }
 
 #[cfg(unix)]
-async fn signal() -> Signal {
+fn listen() -> io::Result<impl Future<Output = Signal>> {
     use tokio::signal::unix::{SignalKind, signal};
-    // Without a handler the system's own ends the process, which is the next best thing.
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Signal::Interrupt,
-        _ = terminate.recv() => Signal::Terminate,
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn signal() -> Signal {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => Signal::Interrupt,
-        Err(_) => std::future::pending().await,
-    }
+fn listen() -> io::Result<impl Future<Output = Signal>> {
+    let interrupt = tokio::signal::ctrl_c();
+    Ok(async move {
+        match interrupt.await {
+            Ok(()) => Signal::Interrupt,
+            Err(_) => std::future::pending().await,
+        }
+    })
 }

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -177,7 +176,7 @@ fn find_program() -> Option<PathBuf> {
     if let Some(named) = env::var_os(PROGRAM_VARIABLE).filter(|named| !named.is_empty()) {
         return Some(PathBuf::from(named));
     }
-    let path = env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = env::var_os("PATH").unwrap_or_default();
     PROGRAMS.iter().find_map(|program| {
         env::split_paths(&path)
             .map(|folder| folder.join(program))

@@ -27,17 +27,15 @@
 //!
 //! # async fn example(url: &str, folder: &std::path::Path) -> Result<(), arrowredis::error::Error> {
 //! let file = folder.join("dataset.arrow");
-//! let mut options = GenerateOptions::default();
-//! (options.partitions, options.batches, options.rows) = (4, 2, 1_000);
-//! generate(&file, &options, &Unwatched).await?;
+//! let small = GenerateOptions { partitions: 4, batches: 2, rows: 1_000, ..Default::default() };
+//! generate(&file, &small, &Unwatched).await?;
 //!
 //! let store = RedisStore::connect(url).await?;
 //! let dataset = DatasetName::new("demo:v1")?;
 //! split(&store, &file, &dataset, &SplitOptions::default(), &Unwatched).await?;
 //!
-//! let mut options = ReadOptions::default();
-//! options.partitions = Partitions::of([0, 3]);
-//! let (table, report) = read_table(&store, &dataset, &options, &Unwatched).await?;
+//! let two = ReadOptions { partitions: Partitions::of([0, 3]), ..Default::default() };
+//! let (table, report) = read_table(&store, &dataset, &two, &Unwatched).await?;
 //! assert_eq!(table.batches.len(), 4);
 //! assert_eq!(report.rows, 4_000);
 //! # Ok(())

@@ -91,9 +91,13 @@ async fn demo_gen(out: &Path, output: &Output) -> Result<GenerateReport, Failure
         "$ arrowredis gen --out dataset.arrow --partitions {PARTITIONS} --batches {BATCHES} \
          --rows {ROWS} --dict-strings"
     ))?;
-    let mut options = GenerateOptions::default();
-    (options.partitions, options.batches, options.rows) = (PARTITIONS, BATCHES, ROWS);
-    options.words = Words::Dictionary;
+    let options = GenerateOptions {
+        partitions: PARTITIONS,
+        batches: BATCHES,
+        rows: ROWS,
+        words: Words::Dictionary,
+        ..GenerateOptions::default()
+    };
     let report = generate(out, &options, &Unwatched).await?;
     output.say(&generated(&report))?;
     Ok(report)

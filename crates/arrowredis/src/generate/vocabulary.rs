@@ -48,9 +48,7 @@ fn letter(letters: &[u8], random: &mut Xoshiro256PlusPlus) -> char {
 #[inline]
 pub(crate) fn below(random: &mut Xoshiro256PlusPlus, bound: u64) -> u64 {
     let product = u128::from(random.next_u64()) * u128::from(bound);
-    #[expect(clippy::cast_possible_truncation, reason = "the high half has 64 bits")]
-    let high = (product >> 64) as u64;
-    high
+    (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -10,16 +10,46 @@ use std::io;
 use arrow_buffer::Buffer;
 use bytes::Bytes;
 use memmap2::{Advice, Mmap};
+use tokio::sync::oneshot;
 
 /// The bytes of a file, read on demand and shared by all slices of them.
-pub(crate) fn map(file: &File) -> io::Result<Buffer> {
+pub(crate) fn map(file: &File) -> io::Result<(Buffer, Unmapped)> {
     // SAFETY: the map is read-only and private to this process' reading, it lives as long as any
     // `Buffer` that points into it, and all bytes taken from it are treated as foreign input whose
-    // every length is checked. What remains is that another process changes the file meanwhile:
-    // changed bytes are seen as damaged or different data and shortening it ends this process with
-    // SIGBUS. The documentation of `split` and `verify` therefore asks for a file at rest.
+    // every length is checked. What remains is that somebody changes the file meanwhile: changed
+    // bytes are seen as damaged or different data, and shortening it ends this process with SIGBUS.
+    // The documentation of the verbs therefore asks for a file at rest, and they return only when
+    // the map is gone.
     let map = unsafe { Mmap::map(file)? };
     // Advice only: a system that does not know it reads just the same.
     let _ = map.advise(Advice::Sequential);
-    Ok(Buffer::from(Bytes::from_owner(map)))
+    let (gone, unmapped) = oneshot::channel();
+    Ok((
+        Buffer::from(Bytes::from_owner(Mapped { map, _gone: gone })),
+        Unmapped(unmapped),
+    ))
+}
+
+/// A map, and the word that it is gone.
+struct Mapped {
+    map: Mmap,
+    _gone: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+/// Tells when the last reference into a map has been dropped, on whatever thread that was.
+#[derive(Debug)]
+pub(crate) struct Unmapped(oneshot::Receiver<()>);
+
+impl Unmapped {
+    /// Waits for it. Every reference must be on its way to being dropped.
+    pub(crate) async fn wait(self) {
+        // The sender only ever goes away, which is the word.
+        let _ = self.0.await;
+    }
 }

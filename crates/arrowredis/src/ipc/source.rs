@@ -13,7 +13,7 @@ use crate::error::FileError;
 use super::IpcError;
 use super::block::Block;
 use super::dictionaries::{Dictionaries, Replacement};
-use super::mapped_file;
+use super::mapped_file::{self, Unmapped};
 use super::message::{Message, Next, slice};
 use super::schema::{SchemaMessage, parse_schema};
 use super::stream::{Stream, StreamBlocks};
@@ -41,21 +41,23 @@ enum Container {
 }
 
 impl Source {
-    /// Maps a file and reads what stands before its batches.
+    /// Maps a file and reads what stands before its batches. Also returned: the word that the map
+    /// is gone, which comes when the source and all that was taken from it have been dropped.
     ///
     /// # Errors
     /// [`FileError`] when it cannot be opened or does not begin, and end, like Arrow IPC.
-    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
-        let bytes = open_and_map(path)?;
+    pub(crate) fn open(path: &Path) -> Result<(Self, Unmapped), FileError> {
+        let (bytes, unmapped) = open_and_map(path)?;
         let container = open_container(&bytes).map_err(|source| FileError::Content {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self {
+        let source = Self {
             path: path.to_owned(),
             bytes: bytes.len() as u64,
             container,
-        })
+        };
+        Ok((source, unmapped))
     }
 
     pub(crate) fn schema_message(&self) -> &Arc<SchemaMessage> {
@@ -98,7 +100,7 @@ impl Source {
     }
 }
 
-fn open_and_map(path: &Path) -> Result<Buffer, FileError> {
+fn open_and_map(path: &Path) -> Result<(Buffer, Unmapped), FileError> {
     let failed = |source| FileError::Open {
         path: path.to_owned(),
         source,
@@ -112,7 +114,14 @@ fn open_and_map(path: &Path) -> Result<Buffer, FileError> {
     }
     if metadata.len() == 0 {
         // Nothing cannot be mapped on every system.
-        return Ok(Buffer::from(&[]));
+        let source = IpcError::NotArrow {
+            len: 0,
+            start: "nothing".to_owned(),
+        };
+        return Err(FileError::Content {
+            path: path.to_owned(),
+            source,
+        });
     }
     mapped_file::map(&file).map_err(failed)
 }

@@ -199,10 +199,6 @@ impl<S: ChunkStore> Source<S> {
     }
 
     /// Checks the messages of each value, and that all have the schema of the first one.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a pair of what goes on and what it holds"
-    )]
     fn parse(
         &self,
         fetched: Fetched,

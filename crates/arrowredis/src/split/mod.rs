@@ -58,7 +58,8 @@ impl Default for SplitOptions {
 
 /// Stores every batch of an Arrow IPC file or stream under a key of its own.
 ///
-/// The file must not change meanwhile. Chunks that stand under the dataset's keys are overwritten.
+/// The file must not change until this returns or, if the future is dropped, for a moment longer.
+/// Chunks that stand under the dataset's keys are overwritten.
 ///
 /// # Errors
 /// [`Error::File`] when the file is not whole Arrow IPC, [`Error::Upload`] when the store fails.
@@ -72,7 +73,21 @@ pub async fn split<S: ChunkStore>(
 ) -> Result<SplitReport, Error> {
     let started = Instant::now();
     let path = input.to_owned();
-    let source = pipeline::run(move || Source::open(&path)).await?;
+    let (source, unmapped) = pipeline::run(move || Source::open(&path)).await?;
+    let report = split_source(store, source, input, dataset, options, progress, started).await;
+    unmapped.wait().await;
+    report
+}
+
+async fn split_source<S: ChunkStore>(
+    store: &S,
+    source: Source,
+    input: &Path,
+    dataset: &DatasetName,
+    options: &SplitOptions,
+    progress: &dyn Progress,
+    started: Instant,
+) -> Result<SplitReport, Error> {
     let file_bytes = source.bytes();
     let chunks = source.block_count().unwrap_or(0);
     progress.planned(Work {
@@ -83,12 +98,8 @@ pub async fn split<S: ChunkStore>(
 
     let partitioner = Partitioner::new(source.schema(), options.batches, input);
     let partitioned_by = partitioner.by();
-    let assigned = partitioner.assign(source);
-    let chunks = encode(
-        pipeline::produce(assigned),
-        options.compression,
-        input.into(),
-    );
+    let assigned = pipeline::produce(partitioner.assign(source));
+    let chunks = encode(assigned, options.compression, input.into());
     let stored = upload(store, dataset, chunks, options, progress).await?;
 
     Ok(SplitReport {

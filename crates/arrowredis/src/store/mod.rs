@@ -24,6 +24,7 @@ pub use redis::RedisStore;
 ///   put returned, until another is put under its key.
 /// - A put that fails may or may not have taken effect; repeating it with the same bytes is safe.
 /// - Calls may overlap without limit; whoever calls bounds them.
+/// - A put keeps none of the payload's memory once it has returned: it may be that of a mapped file.
 /// - Clones are cheap and are the same store.
 pub trait ChunkStore: Clone + Send + Sync + 'static {
     /// Keeps a value under a key, in place of the one before.

@@ -34,23 +34,36 @@ pub async fn verify_files(
 ) -> Result<VerifyReport, Error> {
     let started = Instant::now();
     let (path1, path2) = (file1.to_owned(), file2.to_owned());
-    let source1 = pipeline::run(move || Source::open(&path1)).await?;
-    let source2 = pipeline::run(move || Source::open(&path2)).await?;
-    let bytes = source1.bytes() + source2.bytes();
+    let (source1, unmapped1) = pipeline::run(move || Source::open(&path1)).await?;
+    let (source2, unmapped2) = pipeline::run(move || Source::open(&path2)).await?;
+    let sources = [(source1, file1), (source2, file2)];
+    let report = compare(sources, progress, started).await;
+    unmapped1.wait().await;
+    unmapped2.wait().await;
+    report
+}
+
+async fn compare(
+    sources: [(Source, &Path); 2],
+    progress: &dyn Progress,
+    started: Instant,
+) -> Result<VerifyReport, Error> {
+    let bytes = sources.iter().map(|(source, _)| source.bytes()).sum();
     progress.planned(Work {
         chunks: 0,
         rows: 0,
         bytes,
     });
 
-    let schemas = (
-        plain_schema(source1.schema()),
-        plain_schema(source2.schema()),
-    );
-    let mut sides = [Side::new(&source1, file1), Side::new(&source2, file2)];
-    let difference = match schema_difference(&schemas.0, &schemas.1) {
+    let [schema1, schema2] = sources
+        .each_ref()
+        .map(|(source, _)| plain_schema(source.schema()));
+    let mut sides = sources
+        .each_ref()
+        .map(|(source, path)| Side::new(source, path));
+    let difference = match schema_difference(&schema1, &schema2) {
         Some(what) => Some(Difference::Schema { what }),
-        None => compare_rows(&mut sides, &schemas.0, progress).await?,
+        None => compare_rows(&mut sides, &schema1, progress).await?,
     };
     let [one, two] = sides;
     Ok(VerifyReport {

@@ -1,0 +1,24 @@
+# The two commands of the README, and what they are made of.
+.PHONY: demo test lint build redis interop
+
+# The main job, on a Redis server of its own: generate, store, read back, compare.
+demo: redis
+	cargo run --release --locked --quiet -p arrowredis-cli -- demo
+
+# All tests: of the library and the command on real servers, and with pyarrow and redis-py.
+test: redis
+	cargo test --workspace --locked
+	$(MAKE) interop
+
+# What pyarrow wrote, read by us, and the reverse. Builds what `cargo test` has built already.
+interop: redis
+	cargo build --locked -p arrowredis-cli
+	scripts/interop
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
+
+redis:
+	@scripts/need-redis

@@ -1,0 +1,29 @@
+//! Tests of the library as its users call it, on real Redis servers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking, and its numbers are its own"
+)]
+
+/// Servers, files and arbitrary data for the others.
+mod support;
+
+/// The contract of a store, kept by each of them.
+mod store_contract;
+
+/// Whatever goes in comes out: arbitrary schemas and values, every codec, every way to divide.
+mod round_trip;
+
+/// Reads: selections, what is absent, what is no chunk, budgets.
+mod reading;
+
+/// Damaged files and values: an error each time, and never a panic.
+mod damage;
+
+/// The synthetic dataset.
+mod generated;
+
+/// Comparing files.
+mod verifying;

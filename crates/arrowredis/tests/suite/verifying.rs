@@ -1,0 +1,225 @@
+//! Comparing files.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int16Type, Int32Type};
+use arrow_array::{
+    ArrayRef, Float64Array, Int32Array, ListArray, RecordBatch, RunArray, StringArray, make_array,
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrowredis::error::Error;
+use arrowredis::ipc::Codec;
+use arrowredis::progress::Unwatched;
+use arrowredis::report::{Difference, VerifyReport};
+use arrowredis::verify::verify_files;
+use proptest::test_runner::{Config, TestRunner};
+use proptest::{prop_assert, prop_assert_eq};
+use tempfile::TempDir;
+
+use crate::support::arbitrary::data;
+use crate::support::{joined, write_file, write_stream};
+
+fn compare(folder: &TempDir) -> Result<VerifyReport, Error> {
+    let (one, two) = (folder.path().join("1"), folder.path().join("2"));
+    tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(verify_files(&one, &two, &Unwatched))
+}
+
+/// Writes both sides and compares them.
+fn compared(one: (&SchemaRef, &[RecordBatch]), two: (&SchemaRef, &[RecordBatch])) -> VerifyReport {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("1"), one.0, one.1, Codec::Zstd);
+    write_stream(&folder.path().join("2"), two.0, two.1, Codec::Uncompressed);
+    compare(&folder).unwrap()
+}
+
+fn one_column(name: &str, array: ArrayRef) -> (SchemaRef, RecordBatch) {
+    let schema = Arc::new(Schema::new(vec![Field::new(
+        name,
+        array.data_type().clone(),
+        true,
+    )]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]).unwrap();
+    (schema, batch)
+}
+
+/// Goal: batch boundaries and codecs do not matter. Method: the same rows cut in other places.
+#[test]
+fn the_same_rows_are_equal_however_they_are_cut() {
+    let mut runner = TestRunner::new(Config {
+        cases: 80,
+        ..Config::default()
+    });
+    let result = runner.run(&(data(), 1..50usize), |(data, stretch)| {
+        let all = joined(&data.schema, &data.batches);
+        let starts = (0..all.num_rows()).step_by(stretch);
+        let cut: Vec<_> = starts
+            .map(|at| all.slice(at, stretch.min(all.num_rows() - at)))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        write_stream(
+            &folder.path().join("1"),
+            &data.schema,
+            &data.batches,
+            Codec::Lz4,
+        );
+        write_stream(
+            &folder.path().join("2"),
+            &data.schema,
+            &cut,
+            Codec::Uncompressed,
+        );
+        let report = compare(&folder).unwrap();
+        prop_assert!(report.equal, "{:?}", report.difference);
+        prop_assert_eq!(report.rows as usize, all.num_rows());
+        Ok(())
+    });
+    result.unwrap();
+}
+
+#[test]
+fn the_first_difference_is_named_by_row_and_column() {
+    let schema: SchemaRef = Arc::new(Schema::new(vec![
+        Field::new("a", DataType::Int32, true),
+        Field::new("b", DataType::Utf8, true),
+    ]));
+    let batch = |a: Vec<i32>, b: Vec<Option<&str>>| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int32Array::from(a)),
+            Arc::new(StringArray::from(b)),
+        ];
+        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+    };
+    let one = [
+        batch(vec![1, 2], vec![Some("x"); 2]),
+        batch(vec![3, 4, 5], vec![Some("y"); 3]),
+    ];
+    let two = [batch(
+        vec![1, 2, 3, 4, 9],
+        vec![Some("x"), Some("x"), Some("y"), None, Some("y")],
+    )];
+    let report = compared((&schema, &one), (&schema, &two));
+    let expected = Difference::Value {
+        row: 3,
+        column: "b".into(),
+        value1: "y".into(),
+        value2: "null".into(),
+    };
+    assert!(!report.equal);
+    assert_eq!(report.difference, Some(expected));
+}
+
+#[test]
+fn more_rows_are_a_difference() {
+    let (schema, batch) = one_column("a", Arc::new(Int32Array::from_iter_values(0..10)));
+    let report = compared(
+        (&schema, &[batch.clone(), batch.slice(0, 3)]),
+        (&schema, &[batch]),
+    );
+    assert_eq!(
+        report.difference,
+        Some(Difference::Rows {
+            rows1: 13,
+            rows2: 10
+        })
+    );
+}
+
+#[test]
+fn dictionaries_do_not_matter_at_any_depth() {
+    let words = StringArray::from(vec![Some("a"), None, Some("b"), Some("a")]);
+    let as_dictionary = |keys: DataType| {
+        let data_type = DataType::Dictionary(Box::new(keys), Box::new(DataType::Utf8));
+        arrow_cast::cast(&words, &data_type).unwrap()
+    };
+    let plain: ArrayRef = Arc::new(words.clone());
+    let list = |values: ArrayRef| -> ArrayRef {
+        let data_type = DataType::List(Arc::new(Field::new(
+            "item",
+            values.data_type().clone(),
+            true,
+        )));
+        let outer = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+            Some(vec![None; 3]),
+            None,
+            Some(vec![None]),
+        ]);
+        let data = arrow_array::Array::to_data(&outer)
+            .into_builder()
+            .data_type(data_type);
+        make_array(data.child_data(vec![values.to_data()]).build().unwrap())
+    };
+    for wrap in [&(|array| array) as &dyn Fn(ArrayRef) -> ArrayRef, &list] {
+        for keys in [DataType::Int8, DataType::UInt32] {
+            let (schema1, batch1) = one_column("w", wrap(Arc::clone(&plain)));
+            let (schema2, batch2) = one_column("w", wrap(as_dictionary(keys)));
+            let report = compared((&schema1, &[batch1]), (&schema2, &[batch2]));
+            assert!(report.equal, "{:?}", report.difference);
+        }
+    }
+}
+
+#[test]
+fn runs_are_compared_by_value_wherever_they_are_cut() {
+    let runs = |ends: Vec<i16>, values: Vec<i32>| -> ArrayRef {
+        let ends = arrow_array::Int16Array::from(ends);
+        Arc::new(RunArray::<Int16Type>::try_new(&ends, &Int32Array::from(values)).unwrap())
+    };
+    let (schema, one) = one_column("r", runs(vec![2, 6], vec![7, 8]));
+    let (_, same) = one_column("r", runs(vec![1, 2, 5, 6], vec![7, 7, 8, 8]));
+    let (_, other) = one_column("r", runs(vec![3, 6], vec![7, 8]));
+    assert!(compared((&schema, std::slice::from_ref(&one)), (&schema, &[same])).equal);
+    let difference = compared((&schema, &[one]), (&schema, &[other])).difference;
+    assert!(
+        matches!(difference, Some(Difference::Value { row: 2, .. })),
+        "{difference:?}"
+    );
+}
+
+#[test]
+fn floats_are_equal_when_their_bits_are() {
+    let (schema, nan) = one_column("f", Arc::new(Float64Array::from(vec![f64::NAN, 0.0])));
+    let (_, zero) = one_column("f", Arc::new(Float64Array::from(vec![f64::NAN, -0.0])));
+    assert!(
+        compared(
+            (&schema, std::slice::from_ref(&nan)),
+            (&schema, std::slice::from_ref(&nan))
+        )
+        .equal
+    );
+    assert!(!compared((&schema, &[nan]), (&schema, &[zero])).equal);
+}
+
+#[test]
+fn schemas_differ_before_rows_are_looked_at() {
+    let (schema1, batch1) = one_column("a", Arc::new(Int32Array::from(vec![1])));
+    let (schema2, batch2) = one_column("b", Arc::new(Int32Array::from(vec![1])));
+    let difference = compared((&schema1, &[batch1]), (&schema2, &[batch2])).difference;
+    assert!(
+        matches!(difference, Some(Difference::Schema { .. })),
+        "{difference:?}"
+    );
+}
+
+#[test]
+fn values_that_are_not_the_first_difference_are_not_searched() {
+    let column = |values: Vec<i32>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
+    let schema: SchemaRef = Arc::new(Schema::new(
+        ["a", "b", "c"]
+            .map(|name| Field::new(name, DataType::Int32, true))
+            .to_vec(),
+    ));
+    let batch = |a, b, c| {
+        RecordBatch::try_new(Arc::clone(&schema), vec![column(a), column(b), column(c)]).unwrap()
+    };
+    let one = batch(vec![1, 1, 1], vec![2, 2, 2], vec![3, 3, 3]);
+    let two = batch(vec![1, 1, 0], vec![2, 0, 2], vec![3, 0, 3]);
+    let difference = compared((&schema, &[one]), (&schema, std::slice::from_ref(&two))).difference;
+    assert!(
+        matches!(&difference, Some(Difference::Value { row: 1, column, .. }) if column == "b"),
+        "{difference:?}"
+    );
+    assert_eq!(two.column(0).as_primitive::<Int32Type>().value(2), 0);
+}

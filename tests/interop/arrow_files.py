@@ -1,0 +1,98 @@
+"""Arrow files, streams and values as pyarrow writes and reads them, and what counts as the same table."""
+
+import struct
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
+import pytest
+
+WRITERS = {"file": ipc.new_file, "stream": ipc.new_stream}
+V4 = ipc.MetadataVersion.V4
+V5 = ipc.MetadataVersion.V5
+
+
+def each(tables):
+    """Runs a test once for each table of a mapping."""
+    return pytest.mark.parametrize("table", [pytest.param(table, id=name) for name, table in tables.items()])
+
+
+def write(table, path, container="file", **options):
+    """Writes every batch of the table as one batch, those without rows too."""
+    with WRITERS[container](str(path), table.schema, options=ipc.IpcWriteOptions(**options)) as writer:
+        for batch in table.to_batches():
+            writer.write_batch(batch)
+    return path
+
+
+def value_of(*batches, **options):
+    """What to store under a key: a stream of the given batches."""
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, batches[0].schema, options=ipc.IpcWriteOptions(**options)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def read_file(path):
+    """The table in a file, which must have the file format."""
+    with pa.memory_map(str(path)) as mapped, ipc.open_file(mapped) as reader:
+        return reader.read_all()
+
+
+def read_stream(data):
+    """The table in a stream, be it a file's bytes, a value or what the command printed."""
+    with ipc.open_stream(data) as reader:
+        return reader.read_all()
+
+
+@dataclass(frozen=True)
+class Message:
+    kind: str
+    version: ipc.MetadataVersion
+    body_at: int
+    body: bytes
+
+
+def messages(stream):
+    """The messages of a stream, which must consist of them, the end mark and nothing else."""
+    found, at = [], 0
+    while True:
+        mark, length = struct.unpack_from("<Ii", stream, at)
+        assert mark == 0xFFFFFFFF, f"no continuation marker at byte {at}"
+        if length == 0:
+            assert at + 8 == len(stream), f"{len(stream) - at - 8} bytes after the end mark"
+            return found
+        message = ipc.read_message(stream[at:])
+        body = message.body.to_pybytes() if message.body else b""
+        found.append(Message(message.type, message.metadata_version, at + 8 + length, body))
+        at += 8 + length + len(body)
+
+
+def assert_same(found, expected):
+    """The same schema with all its metadata, and the same values in the same order."""
+    found.validate(full=True)
+    assert found.schema.equals(expected.schema, check_metadata=True), (
+        f"found {found.schema.to_string()}\nexpected {expected.schema.to_string()}"
+    )
+    assert found.num_rows == expected.num_rows
+    for name, one, two in zip(expected.schema.names, found.columns, expected.columns, strict=True):
+        if holds_dictionary(two.type):
+            # Equal values may stand at other places of another dictionary.
+            assert one.to_pylist() == two.to_pylist(), name
+        else:
+            assert one.equals(two), f"{name}: found {one}\nexpected {two}"
+
+
+def holds_dictionary(type):
+    if pa.types.is_dictionary(type):
+        return True
+    return any(holds_dictionary(child) for child in children(type))
+
+
+def children(type):
+    if pa.types.is_map(type):
+        return [type.key_type, type.item_type]
+    if pa.types.is_run_end_encoded(type):
+        return [type.value_type]
+    return [type.field(i).type for i in range(type.num_fields)]

@@ -1,0 +1,141 @@
+"""`split` and `read` over every type and shape that pyarrow can write, as a file and as a stream.
+
+Owns the round trip pyarrow -> split -> Redis -> read -> pyarrow. Dictionaries that change on the way
+are in test_dictionaries.py, the column "partition" is in test_partition_column.py.
+"""
+
+import pyarrow as pa
+import pytest
+
+from arrow_files import V4, assert_same, each, messages, read_file, read_stream, value_of, write
+from chunks import key, stored
+from tables import ALL_TYPES, DICTIONARY, LONG, NESTED, PRIMITIVE, SCHEMA, SHAPES, in_batches
+
+CODECS = pytest.mark.parametrize("codec", ["keep", "zstd"])
+CONTAINERS = pytest.mark.parametrize("container", ["file", "stream"])
+
+# The older format says nothing about run-end encoding, which is in test_refused.py.
+BEFORE_RUN_ENDS = ALL_TYPES.drop([name for name in ALL_TYPES.column_names if "run" in name or name == "struct-of-union"])
+
+
+def assert_round_trip(arrowredis, client, prefix, folder, source, table, codec):
+    """Stores a source and finds the same table in the values, in a file, in a stream and by `verify`."""
+    arrowredis.split(source, prefix, "--compression", codec)
+    chunks = [read_stream(value) for value in stored(client, prefix).values()]
+    assert [len(chunk) for chunk in chunks] == ([len(batch) for batch in table.to_batches()] or [0])
+    assert_same(pa.concat_tables(chunks), table)
+
+    copy = arrowredis.read_to_file(prefix, folder / "copy.arrow")
+    assert_same(read_file(copy), table)
+    assert_same(read_stream(arrowredis.read_to_stdout(prefix)), table)
+    arrowredis.verify(source, copy)
+
+
+@CODECS
+@CONTAINERS
+@each(PRIMITIVE | NESTED | DICTIONARY | SHAPES)
+def test_a_table_survives(arrowredis, client, prefix, tmp_path, table, container, codec):
+    source = write(table, tmp_path / "source", container)
+    assert_round_trip(arrowredis, client, prefix, tmp_path, source, table, codec)
+
+
+@CODECS
+@CONTAINERS
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param({"compression": "zstd"}, id="zstd"),
+        pytest.param({"compression": "lz4"}, id="lz4"),
+        pytest.param({"use_legacy_format": True}, id="legacy"),
+        pytest.param({"metadata_version": V4}, id="v4"),
+        pytest.param({"metadata_version": V4, "use_legacy_format": True}, id="v4-legacy"),
+        pytest.param({"metadata_version": V4, "compression": "lz4"}, id="v4-lz4"),
+    ],
+)
+@each(
+    {
+        "all-types": BEFORE_RUN_ENDS,
+        "metadata": SHAPES["metadata"],
+        "dense-union": NESTED["dense-union"],
+        "nested-dictionaries": DICTIONARY["in-dictionary-in-dictionary"],
+        "dictionary-in-union": DICTIONARY["in-sparse-union"],
+        "many-batches": SHAPES["many-batches"],
+        "no-batches": SHAPES["no-batches"],
+        "no-columns": SHAPES["no-columns"],
+    }
+)
+def test_a_table_survives_however_it_was_written(
+    arrowredis, client, prefix, tmp_path, table, written, container, codec
+):
+    source = write(table, tmp_path / "source", container, **written)
+    assert_round_trip(arrowredis, client, prefix, tmp_path, source, table, codec)
+
+
+@CODECS
+def test_the_bits_of_a_float_survive(arrowredis, prefix, tmp_path, codec):
+    bits = [0x7FF8000000000001, 0xFFF8000000000123, 0x7FF0000000000001, 0x8000000000000000]
+    table = pa.table({"v": pa.array(bits, pa.uint64()).view(pa.float64())})
+    source = write(table, tmp_path / "source")
+    arrowredis.split(source, prefix, "--compression", codec)
+    copy = arrowredis.read_to_file(prefix, tmp_path / "copy.arrow")
+    assert read_file(copy)["v"].combine_chunks().view(pa.uint64()).to_pylist() == bits
+    arrowredis.verify(source, copy)
+
+
+@CONTAINERS
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"], ids=["uncompressed", "lz4", "zstd"])
+def test_keep_forwards_the_bytes_of_every_batch(arrowredis, client, prefix, tmp_path, container, compression):
+    table = in_batches(LONG, 3_000)
+    arrowredis.split(write(table, tmp_path / "source", container, compression=compression), prefix)
+    bodies = [messages(value)[-1].body for value in stored(client, prefix).values()]
+    expected = [messages(value_of(batch, compression=compression))[-1].body for batch in table.to_batches()]
+    assert bodies == expected
+
+
+@pytest.mark.parametrize("codec", ["keep", "zstd", "lz4", "uncompressed"])
+@each(
+    {
+        "all-types": ALL_TYPES,
+        "dictionary": DICTIONARY["in-struct-in-dictionary"],
+        "long": in_batches(LONG, 3_000),
+        "no-batches": SHAPES["no-batches"],
+    }
+)
+def test_bodies_are_aligned_and_versions_are_5(arrowredis, client, prefix, tmp_path, table, codec):
+    arrowredis.split(write(table, tmp_path / "source", use_legacy_format=True), prefix, "--compression", codec)
+    streams = [*stored(client, prefix).values(), arrowredis.read_to_stdout(prefix)]
+    for message in (message for stream in streams for message in messages(stream)):
+        assert (message.body_at % 64, message.version.name) == (0, "V5"), message.kind
+
+
+def test_a_file_without_batches_becomes_one_chunk_without_rows(arrowredis, client, prefix, tmp_path):
+    report = arrowredis.split(write(pa.Table.from_batches([], SCHEMA), tmp_path / "source"), prefix)
+    (value,) = stored(client, prefix).values()
+    assert list(stored(client, prefix)) == [key(prefix, 0, 0)]
+    assert read_stream(value).schema.equals(SCHEMA, check_metadata=True)
+    assert (report["chunks"], report["rows"]) == (1, 0)
+
+
+@CONTAINERS
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], [(0, b) for b in range(5)]),
+        (["--batches", 2], [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]),
+        (["--batches", 1], [(p, 0) for p in range(5)]),
+        (["--batches", 99], [(0, b) for b in range(5)]),
+    ],
+    ids=["all-in-one", "two-each", "one-each", "more-than-there-are"],
+)
+def test_batches_are_counted_in_file_order(arrowredis, client, prefix, tmp_path, options, expected, container):
+    table = in_batches(LONG, 2_000)
+    arrowredis.split(write(table, tmp_path / "source", container), prefix, *options)
+    values = stored(client, prefix)
+    assert list(values) == [key(prefix, *place) for place in expected]
+    assert [read_stream(value)["n"][0].as_py() for value in values.values()] == [0, 2000, 4000, 6000, 8000]
+
+
+def test_splitting_again_overwrites(arrowredis, prefix, tmp_path):
+    for table in (in_batches(LONG, 2_000), in_batches(LONG.slice(7), 2_000)):
+        arrowredis.split(write(table, tmp_path / "source"), prefix)
+    assert_same(read_file(arrowredis.read_to_file(prefix, tmp_path / "copy.arrow")), LONG.slice(7))
