@@ -18,17 +18,22 @@ def each(tables):
 
 
 def write(table, path, container="file", **options):
-    """Writes every batch of the table as one batch, those without rows too."""
-    with WRITERS[container](str(path), table.schema, options=ipc.IpcWriteOptions(**options)) as writer:
-        for batch in table.to_batches():
+    """Writes the batches of a table to a file or a stream."""
+    return write_batches(table.schema, table.to_batches(), path, container, **options)
+
+
+def write_batches(schema, batches, path, container="file", **options):
+    """Writes batches one by one; a table would not hand out all that have no rows."""
+    with WRITERS[container](str(path), schema, options=ipc.IpcWriteOptions(**options)) as writer:
+        for batch in batches:
             writer.write_batch(batch)
     return path
 
 
-def value_of(*batches, **options):
+def value_of(*batches, schema=None, **options):
     """What to store under a key: a stream of the given batches."""
     sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batches[0].schema, options=ipc.IpcWriteOptions(**options)) as writer:
+    with ipc.new_stream(sink, schema or batches[0].schema, options=ipc.IpcWriteOptions(**options)) as writer:
         for batch in batches:
             writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
@@ -44,6 +49,14 @@ def read_stream(data):
     """The table in a stream, be it a file's bytes, a value or what the command printed."""
     with ipc.open_stream(data) as reader:
         return reader.read_all()
+
+
+def read_chunks(values):
+    """The table in several values, which must all have the same schema with the same metadata."""
+    chunks = [read_stream(value) for value in values]
+    schema = chunks[0].schema
+    assert all(chunk.schema.equals(schema, check_metadata=True) for chunk in chunks)
+    return pa.Table.from_batches([batch for chunk in chunks for batch in chunk.to_batches()], schema)
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,10 @@ def dictionary_arrays(a, b, c):
 DICTIONARY = {name: column(array) for name, array in dictionary_arrays("a", "b", "c").items()}
 
 
+def without_columns(rows):
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+
+
 def in_batches(table, rows):
     return pa.Table.from_batches(table.to_batches(max_chunksize=rows), table.schema)
 
@@ -239,11 +243,9 @@ LONG = pa.table({"n": pa.array(range(10_000)), "t": pa.array([str(i) * (i % 5) f
 
 SHAPES = {
     "metadata": in_batches(pa.Table.from_pylist(ROWS, SCHEMA), 2),
-    "one-empty-batch": pa.Table.from_batches([pa.RecordBatch.from_pylist([], SCHEMA)]),
-    "only-empty-batches": pa.Table.from_batches([pa.RecordBatch.from_pylist([], SCHEMA)] * 3),
     "no-batches": pa.Table.from_batches([], SCHEMA),
     "no-batches-of-any-type": pa.Table.from_batches([], ALL_TYPES.schema),
-    "no-columns": pa.Table.from_batches([pa.RecordBatch.from_struct_array(pa.array([{}] * n, pa.struct([]))) for n in (3, 0, 2)]),
+    "no-columns": pa.Table.from_batches([without_columns(5)]),
     "no-columns-no-batches": pa.Table.from_batches([], pa.schema([], metadata={"k": "v"})),
     "nulls-everywhere": pa.table({name: pa.nulls(3, field.type) for name, field in zip(ALL_TYPES.schema.names, ALL_TYPES.schema) if "union" not in name and "run" not in name}),
     "names": pa.Table.from_arrays([pa.array([i]) for i in range(5)], ["", "a", "a", "größe", "x" * 1000]),

@@ -89,9 +89,7 @@ def test_a_dictionary_fills_its_keys_and_no_more(arrowredis, client, prefix, tmp
 
 
 def test_values_of_several_batches_and_of_none(arrowredis, client, prefix, tmp_path):
-    empty = pa.BufferOutputStream()
-    pa.ipc.new_stream(empty, LONG.schema).close()
-    empty = empty.getvalue().to_pybytes()
+    empty = value_of(schema=LONG.schema)
     values = {(0, 0): empty, (0, 1): value_of(*BATCHES[:4]), (0, 2): empty, (1, 0): value_of(*BATCHES[4:]), (2, 0): empty}
     store(client, prefix, values)
     assert_reads(arrowredis, prefix, tmp_path, LONG)

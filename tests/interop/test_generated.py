@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from arrow_files import assert_same, messages, read_file, read_stream
+from arrow_files import assert_same, messages, read_chunks, read_file, read_stream
 from chunks import key, stored
 
 PARTITIONS, BATCHES, ROWS = 3, 2, 1_000
@@ -76,7 +76,7 @@ def test_every_stored_value_is_a_stream_of_one_batch(arrowredis, client, prefix,
         assert [message.kind for message in messages(value)] == kinds
         assert codecs_in(value) == {codec if stored_as == "keep" else stored_as} & MAGIC.keys()
     source = read_file(file)
-    assert_same(pa.concat_tables(read_stream(value) for value in values.values()), source)
+    assert_same(read_chunks(values.values()), source)
     assert (report["partitions"], report["chunks"], report["rows"]) == (PARTITIONS, PARTITIONS * BATCHES, ALL_ROWS)
     assert report["bytes"] == sum(map(len, values.values()))
 
@@ -123,7 +123,7 @@ def test_times_lie_within_30_days(table):
     assert start <= times["min"] < start + day
     assert start + 29 * day < times["max"] < start + 30 * day
     # They are drawn to the nanosecond.
-    assert len({time % 1000 for time in table["ts_ns"].cast(pa.int64()).to_pylist()}) == 1000
+    assert len({time % 1000 for time in table["ts_ns"].cast(pa.int64()).to_pylist()}) > 900
 
 
 def test_words_are_of_two_to_five_syllables(table):

@@ -19,7 +19,7 @@ WHOLE = value_of(*TABLE.to_batches())
 
 
 def refused(arrowredis, prefix, source, codec="keep"):
-    options = ["--prefix", prefix, "--redis-url", arrowredis.url, "--compression", codec]
+    options = ["--prefix", prefix, "--compression", codec]
     message = arrowredis.refused("split", "--inp", source, *options, exit=2)
     assert str(source) in message
     return message

@@ -33,13 +33,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Shown {
     /// Print one JSON report on stdout, and nothing else there
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// Print nothing but errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
     /// Log to stderr; twice for more, three times for all
-    #[arg(long, short, global = true, action = ArgAction::Count)]
+    #[arg(long, short, global = true, help_heading = "Output", action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
@@ -129,14 +129,12 @@ impl Gen {
 /// Where Redis is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Redis {
-    /// Address of the server [default: redis://127.0.0.1:6379/0]
     #[arg(
         long,
         value_name = "URL",
         env = "REDIS_URL",
         hide_env_values = true,
-        long_help = "Address of the server: redis://[user:password@]host[:port][/database] \
-                     [default: redis://127.0.0.1:6379/0]"
+        help = "redis://[user:password@]host[:port][/database] [default: redis://127.0.0.1:6379/0]"
     )]
     redis_url: Option<String>,
     /// Whether the server is a node of a Redis Cluster

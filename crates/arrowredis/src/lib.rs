@@ -78,3 +78,8 @@ mod output_file;
 mod pipeline;
 
 mod schema_difference;
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
