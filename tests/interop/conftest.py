@@ -55,8 +55,16 @@ def free_port():
 
 
 def start(program, folder, port):
-    options = f"--bind 127.0.0.1 --port {port} --save  --appendonly no --dir {folder} --logfile {folder}/log"
-    return subprocess.Popen([program, *options.split(" ")])
+    options = {
+        "bind": "127.0.0.1",
+        "port": port,
+        "save": "",
+        "appendonly": "no",
+        "dir": folder,
+        "logfile": folder / "log",
+    }
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    return subprocess.Popen([program, *words])
 
 
 def answers(server, port):
@@ -83,7 +91,9 @@ def arrowredis(redis_port):
     """The command, working on the server."""
     named = os.environ.get("ARROWREDIS_BIN")
     if not named:
-        pytest.fail("ARROWREDIS_BIN is not set; name the built command, for example target/release/arrowredis")
+        pytest.fail(
+            "ARROWREDIS_BIN is not set; name the built command, for example target/release/arrowredis"
+        )
     program = Path(named).absolute()
     if not os.access(program, os.X_OK) or program.is_dir():
         pytest.fail(f"ARROWREDIS_BIN names {program}, which is not there or not a program")

@@ -152,7 +152,9 @@ NESTED = {
 
 
 def encoded(items, index_type=pa.int32(), value_type=pa.string(), ordered=False):
-    return pa.array(items, value_type).dictionary_encode().cast(pa.dictionary(index_type, value_type, ordered))
+    return (
+        pa.array(items, value_type).dictionary_encode().cast(pa.dictionary(index_type, value_type, ordered))
+    )
 
 
 def keyed(keys, dictionary, key_type=pa.int8()):
@@ -171,7 +173,9 @@ def dictionary_arrays(a, b, c):
     numbers = encoded([ord(a), N, ord(b), ord(a), ord(c)], pa.uint8(), pa.int64())
     structs = pa.StructArray.from_arrays([encoded([a, N, b]), pa.array([ord(a), ord(b), N])], ["s", "n"])
     lists = pa.ListArray.from_arrays(pa.array([0, 2, 2, 3], pa.int32()), encoded([a, N, c]))
-    inner = pa.StructArray.from_arrays([keyed([1, 0, 1], structs.slice(0, 2)), encoded([c, b, c])], ["x", "y"])
+    inner = pa.StructArray.from_arrays(
+        [keyed([1, 0, 1], structs.slice(0, 2)), encoded([c, b, c])], ["x", "y"]
+    )
     views = pa.array([a, f"{b} longer than twelve bytes"], pa.string_view())
     union_codes, union_places = pa.array([0, 1, 0, 0], pa.int8()), pa.array([0, 0, 1, 3], pa.int32())
     return {
@@ -205,9 +209,15 @@ def dictionary_arrays(a, b, c):
         "in-list": list_of(five),
         "in-struct": pa.StructArray.from_arrays([five, numbers], ["a", "b"]),
         "in-fixed-size-list": pa.FixedSizeListArray.from_arrays(encoded(items), 2),
-        "in-list-view": pa.ListViewArray.from_arrays(pa.array([3, 0], pa.int32()), pa.array([2, 3], pa.int32()), five),
-        "in-map-values": pa.MapArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), pa.array(["k", "l", "m"]), encoded([a, N, b])),
-        "in-map-keys": pa.MapArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), encoded([a, b, c]), pa.array([1, N, 2])),
+        "in-list-view": pa.ListViewArray.from_arrays(
+            pa.array([3, 0], pa.int32()), pa.array([2, 3], pa.int32()), five
+        ),
+        "in-map-values": pa.MapArray.from_arrays(
+            pa.array([0, 1, 1, 3], pa.int32()), pa.array(["k", "l", "m"]), encoded([a, N, b])
+        ),
+        "in-map-keys": pa.MapArray.from_arrays(
+            pa.array([0, 1, 1, 3], pa.int32()), encoded([a, b, c]), pa.array([1, N, 2])
+        ),
         "in-sparse-union": pa.UnionArray.from_sparse(pa.array([0, 1, 0, 1, 0], pa.int8()), [five, numbers]),
         "in-dense-union": pa.UnionArray.from_dense(union_codes, union_places, [five, pa.array([1])]),
         "in-run-ends": run_ends(pa.int32(), items=encoded([a, N, b])),
@@ -237,8 +247,12 @@ SCHEMA = pa.schema(
     metadata={"origin": "interop", "empty": "", "pandas": '{"columns": []}'},
 )
 ROWS = [{"id": i, "list": [i], "tag": "ab"[i % 2]} for i in range(5)]
-EXTENSION = pa.field("v", pa.int32(), metadata={"ARROW:extension:name": "org.example", "ARROW:extension:metadata": "{}"})
-ALL_TYPES = pa.table({name: table["v"].slice(0, 2).combine_chunks() for name, table in (PRIMITIVE | NESTED).items()})
+EXTENSION = pa.field(
+    "v", pa.int32(), metadata={"ARROW:extension:name": "org.example", "ARROW:extension:metadata": "{}"}
+)
+ALL_TYPES = pa.table(
+    {name: table["v"].slice(0, 2).combine_chunks() for name, table in (PRIMITIVE | NESTED).items()}
+)
 LONG = pa.table({"n": pa.array(range(10_000)), "t": pa.array([str(i) * (i % 5) for i in range(10_000)])})
 
 SHAPES = {
@@ -247,15 +261,27 @@ SHAPES = {
     "no-batches-of-any-type": pa.Table.from_batches([], ALL_TYPES.schema),
     "no-columns": pa.Table.from_batches([without_columns(5)]),
     "no-columns-no-batches": pa.Table.from_batches([], pa.schema([], metadata={"k": "v"})),
-    "nulls-everywhere": pa.table({name: pa.nulls(3, field.type) for name, field in zip(ALL_TYPES.schema.names, ALL_TYPES.schema) if "union" not in name and "run" not in name}),
+    "nulls-everywhere": pa.table(
+        {
+            field.name: pa.nulls(3, field.type)
+            for field in ALL_TYPES.schema
+            if "union" not in field.name and "run" not in field.name
+        }
+    ),
     "names": pa.Table.from_arrays([pa.array([i]) for i in range(5)], ["", "a", "a", "größe", "x" * 1000]),
     "all-types": ALL_TYPES,
     "extension-metadata": column(pa.array([1, N, 2], pa.int32()), EXTENSION),
     "uuid": column(pa.array([bytes(range(16)), N], pa.uuid())),
     "json": column(pa.array(['{"a": 1}', N], pa.json_())),
-    "fixed-shape-tensor": column(pa.FixedShapeTensorArray.from_storage(pa.fixed_shape_tensor(pa.int32(), (2,)), pa.array([[1, 2], [3, 4]], pa.list_(pa.int32(), 2)))),
+    "fixed-shape-tensor": column(
+        pa.FixedShapeTensorArray.from_storage(
+            pa.fixed_shape_tensor(pa.int32(), (2,)), pa.array([[1, 2], [3, 4]], pa.list_(pa.int32(), 2))
+        )
+    ),
     "many-columns": pa.table({f"c{i}": [i, N] for i in range(1000)}),
     "many-batches": in_batches(LONG, 100),
     "one-large-batch": LONG,
-    "sliced-inside-a-byte": pa.Table.from_batches([pa.record_batch({"b": [True, N, False] * 7, "n": list(range(21))}).slice(3, 11)]),
+    "sliced-inside-a-byte": pa.Table.from_batches(
+        [pa.record_batch({"b": [True, N, False] * 7, "n": list(range(21))}).slice(3, 11)]
+    ),
 }

@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from arrow_files import assert_same, each, messages, read_file, read_stream, value_of, write
-from chunks import stored
+from chunks import store, stored
 from tables import dictionary_arrays, keyed
 
 N = None
 CODECS = pytest.mark.parametrize("codec", ["keep", "zstd"])
-COMPRESSIONS = pytest.mark.parametrize("compression", [None, "lz4", "zstd"], ids=["uncompressed", "lz4", "zstd"])
+COMPRESSIONS = pytest.mark.parametrize(
+    "compression", [None, "lz4", "zstd"], ids=["uncompressed", "lz4", "zstd"]
+)
 
 WORDS = ["a", "b", "a longer text than twelve bytes", "", "e"]
 
@@ -42,7 +44,9 @@ GROW = {
     "flat": table(*GROWING),
     "in-list": table(*map(in_list, GROWING)),
     "in-struct": table(*map(in_struct, GROWING)),
-    "of-views": table(*(keyed(keys, pa.array(WORDS[:n], pa.string_view())) for n, keys in ((2, [0, 1]), (5, [4, 2])))),
+    "of-views": table(
+        *(keyed(keys, pa.array(WORDS[:n], pa.string_view())) for n, keys in ((2, [0, 1]), (5, [4, 2])))
+    ),
     "of-lists": table(keyed([0, 1], LISTS[:2]), keyed([2, 0], LISTS)),
     "of-booleans": table(keyed([0], pa.array([True])), keyed([2, 1], pa.array([True, False, N]))),
     "of-structs": table(keyed([0], STRUCTS.field(1).dictionary[:1]), keyed([1], STRUCTS.field(1).dictionary)),
@@ -63,8 +67,8 @@ REPLACE = {name: table(*(arrays[name] for arrays in ARRAYS)) for name in ARRAYS[
 }
 
 
-def dictionary_messages(path):
-    return [message.kind for message in messages(path.read_bytes())].count("dictionary")
+def dictionary_messages(stream):
+    return [message.kind for message in messages(stream)].count("dictionary")
 
 
 def assert_survives(arrowredis, client, prefix, folder, source, table, codec):
@@ -86,13 +90,16 @@ def test_deltas(arrowredis, client, prefix, tmp_path, table, container, compress
     options = {"emit_dictionary_deltas": True, "compression": compression}
     source = write(table, tmp_path / "source", container, **options)
     if container == "stream":
-        assert dictionary_messages(source) > dictionary_messages_of_first(table)
+        first = value_of(table.to_batches()[0])
+        assert dictionary_messages(source.read_bytes()) > dictionary_messages(first)
     assert_survives(arrowredis, client, prefix, tmp_path, source, table, codec)
 
 
-def dictionary_messages_of_first(table):
-    first = messages(value_of(table.to_batches()[0]))
-    return [message.kind for message in first].count("dictionary")
+@each(GROW | GROW_NESTED)
+def test_deltas_inside_a_value(arrowredis, client, prefix, tmp_path, table):
+    store(client, prefix, {(0, 0): value_of(*table.to_batches(), emit_dictionary_deltas=True)})
+    assert_same(read_stream(arrowredis.read_to_stdout(prefix)), table)
+    assert_same(read_file(arrowredis.read_to_file(prefix, tmp_path / "copy.arrow")), table)
 
 
 @CODECS
@@ -118,7 +125,9 @@ def test_replacements_among_deltas(arrowredis, client, prefix, tmp_path, codec):
 @CODECS
 def test_dictionaries_that_the_writer_unified(arrowredis, client, prefix, tmp_path, codec):
     table, source = REPLACE["int8-keys"], tmp_path / "source"
-    with pa.ipc.new_file(str(source), table.schema, options=pa.ipc.IpcWriteOptions(unify_dictionaries=True)) as writer:
+    with pa.ipc.new_file(
+        str(source), table.schema, options=pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+    ) as writer:
         writer.write_table(table)
     assert_survives(arrowredis, client, prefix, tmp_path, source, table, codec)
 

@@ -5,7 +5,17 @@ import pytest
 
 from arrow_files import V4, V5, assert_same, each, messages, read_file, read_stream, value_of
 from chunks import key, store
-from tables import ALL_TYPES, DICTIONARY, LONG, NESTED, PRIMITIVE, SCHEMA, SHAPES, dictionary_arrays, in_batches
+from tables import (
+    ALL_TYPES,
+    DICTIONARY,
+    LONG,
+    NESTED,
+    PRIMITIVE,
+    SCHEMA,
+    SHAPES,
+    dictionary_arrays,
+    in_batches,
+)
 
 # Overlapping words in another order each time: some new, some known, none at its old place.
 WORDS = ["abc", "dea", "ebd", "fga"]
@@ -38,27 +48,28 @@ def test_every_codec_in_and_out(arrowredis, client, prefix, tmp_path, compressio
 
 
 @pytest.mark.parametrize("codec", ["keep", "zstd"])
-@pytest.mark.parametrize(
-    "names", [["dense-union", "sparse-union"], ["in-sparse-union", "metadata"]], ids=["unions", "dictionaries"]
-)
 @pytest.mark.parametrize("first", ["new", "old"])
-def test_chunks_of_mixed_make_become_one_version(arrowredis, client, prefix, tmp_path, names, codec, first):
+@each(
+    {
+        "union": NESTED["dense-union"],
+        "dictionary": DICTIONARY["in-sparse-union"],
+        "metadata": SHAPES["metadata"],
+    }
+)
+def test_chunks_of_mixed_make_become_one_version(arrowredis, client, prefix, tmp_path, table, first, codec):
     """Codecs and metadata versions may change from chunk to chunk; what is written has one version."""
+    batch = table.to_batches()[0]
     made = [{}, {"metadata_version": V4}, {"compression": "lz4"}, {"use_legacy_format": True}]
-    for number, name in enumerate(names):
-        dataset = f"{prefix}:{number}"
-        batch = (NESTED | DICTIONARY | SHAPES)[name].to_batches()[0]
-        options = made if first == "new" else made[1:] + made[:1]
-        store(client, dataset, {(0, i): value_of(batch, **option) for i, option in enumerate(options)})
-        assert_reads(arrowredis, dataset, tmp_path, pa.Table.from_batches([batch] * 4), "--compression", codec)
+    made = made if first == "new" else made[1:] + made[:1]
+    store(client, prefix, {(0, i): value_of(batch, **options) for i, options in enumerate(made)})
+    assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches([batch] * 4), "--compression", codec)
 
 
-@pytest.mark.parametrize("codec", ["keep", "zstd"])
 @each(CHANGING)
-def test_dictionaries_that_differ_from_chunk_to_chunk(arrowredis, client, prefix, tmp_path, table, codec):
+def test_dictionaries_that_differ_from_chunk_to_chunk(arrowredis, client, prefix, tmp_path, table):
     """A file may hold one dictionary a column, so `read` brings them to one; a stream may replace them."""
     store(client, prefix, {(i // 3, i % 3): value_of(batch) for i, batch in enumerate(table)})
-    assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches(table), "--compression", codec)
+    assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches(table))
 
 
 @each(CHANGING)
@@ -68,7 +79,9 @@ def test_dictionaries_that_are_replaced_inside_a_value(arrowredis, client, prefi
 
 
 @pytest.mark.parametrize(
-    ("keys", "most"), [(pa.int8(), 2**7), (pa.uint8(), 2**8), (pa.int16(), 2**15)], ids=["int8", "uint8", "int16"]
+    ("keys", "most"),
+    [(pa.int8(), 2**7), (pa.uint8(), 2**8), (pa.int16(), 2**15)],
+    ids=["int8", "uint8", "int16"],
 )
 def test_a_dictionary_fills_its_keys_and_no_more(arrowredis, client, prefix, tmp_path, keys, most):
     def batch(words):
@@ -90,7 +103,13 @@ def test_a_dictionary_fills_its_keys_and_no_more(arrowredis, client, prefix, tmp
 
 def test_values_of_several_batches_and_of_none(arrowredis, client, prefix, tmp_path):
     empty = value_of(schema=LONG.schema)
-    values = {(0, 0): empty, (0, 1): value_of(*BATCHES[:4]), (0, 2): empty, (1, 0): value_of(*BATCHES[4:]), (2, 0): empty}
+    values = {
+        (0, 0): empty,
+        (0, 1): value_of(*BATCHES[:4]),
+        (0, 2): empty,
+        (1, 0): value_of(*BATCHES[4:]),
+        (2, 0): empty,
+    }
     store(client, prefix, values)
     assert_reads(arrowredis, prefix, tmp_path, LONG)
 
@@ -100,7 +119,18 @@ def test_values_of_several_batches_and_of_none(arrowredis, client, prefix, tmp_p
 
 def test_partitions_and_batches_are_read_by_number(arrowredis, client, prefix, tmp_path):
     """Not by the text of their keys, nor by the order in which they were stored."""
-    places = [(0, 0), (0, 1), (9, 0), (10, 0), (10, 1), (99_999, 0), (100_000, 0), (100_000, 1), (1_234_567, 0), (2**64 - 1, 0)]
+    places = [
+        (0, 0),
+        (0, 1),
+        (9, 0),
+        (10, 0),
+        (10, 1),
+        (99_999, 0),
+        (100_000, 0),
+        (100_000, 1),
+        (1_234_567, 0),
+        (2**64 - 1, 0),
+    ]
     values = list(zip(places, map(value_of, BATCHES), strict=True))
     store(client, prefix, dict(reversed(values)))
     assert_reads(arrowredis, prefix, tmp_path, LONG)
@@ -126,7 +156,9 @@ def test_keys_of_others_are_left_alone(arrowredis, client, prefix, tmp_path):
     assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches(BATCHES[:1]))
 
 
-@pytest.mark.parametrize("name", ["with space", "größe:日本", "a*b?[c]\\d^-"], ids=["space", "unicode", "glob"])
+@pytest.mark.parametrize(
+    "name", ["with space", "größe:日本", "a*b?[c]\\d^-"], ids=["space", "unicode", "glob"]
+)
 def test_prefixes_of_any_letters(arrowredis, client, prefix, tmp_path, name):
     store(client, f"{prefix}:{name}", {(0, 0): value_of(BATCHES[0])})
     store(client, f"{prefix}:aXbYcd^-", {(0, 1): b"another dataset"})
@@ -145,7 +177,11 @@ def test_prefixes_of_any_letters(arrowredis, client, prefix, tmp_path, name):
     ids=["gap", "gap-in-chosen", "too-few", "no-such-partition", "no-such-partition-counted"],
 )
 def test_what_is_absent_is_named(arrowredis, client, prefix, tmp_path, options, absent):
-    store(client, prefix, {(0, 0): value_of(BATCHES[0]), (0, 2): value_of(BATCHES[1]), (1, 0): value_of(BATCHES[2])})
+    store(
+        client,
+        prefix,
+        {(0, 0): value_of(BATCHES[0]), (0, 2): value_of(BATCHES[1]), (1, 0): value_of(BATCHES[2])},
+    )
     out = tmp_path / "copy.arrow"
     message = arrowredis.refused("read", "--prefix", prefix, "--out", out, *options, exit=4)
     assert key(prefix, *absent) in message
@@ -170,7 +206,11 @@ WHOLE = value_of(BATCHES[0])
         pytest.param(WHOLE + b"\0", "end mark", id="longer"),
         pytest.param(value_of(BATCHES[0].rename_columns(["n", "u"])), "schema", id="other-name"),
         pytest.param(value_of(BATCHES[0].select(["n"])), "schema", id="fewer-columns"),
-        pytest.param(value_of(BATCHES[0].cast(pa.schema([("n", pa.int32()), ("t", pa.string())]))), "schema", id="other-type"),
+        pytest.param(
+            value_of(BATCHES[0].cast(pa.schema([("n", pa.int32()), ("t", pa.string())]))),
+            "schema",
+            id="other-type",
+        ),
         pytest.param(value_of(BATCHES[0].replace_schema_metadata({"k": "v"})), "schema", id="other-metadata"),
         pytest.param(value_of(pa.RecordBatch.from_pylist([], SCHEMA)), "schema", id="other-schema"),
     ],

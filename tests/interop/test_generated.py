@@ -65,7 +65,9 @@ def test_the_file_has_the_ten_columns_and_the_codec(arrowredis, tmp_path, codec,
 @CODECS
 @ENCODINGS
 @pytest.mark.parametrize("stored_as", ["keep", "zstd", "lz4", "uncompressed"])
-def test_every_stored_value_is_a_stream_of_one_batch(arrowredis, client, prefix, tmp_path, codec, words, stored_as):
+def test_every_stored_value_is_a_stream_of_one_batch(
+    arrowredis, client, prefix, tmp_path, codec, words, stored_as
+):
     file = arrowredis.gen(tmp_path / "gen.arrow", *SIZE, "--compression", codec, *words)
     report = arrowredis.split(file, prefix, "--compression", stored_as)
     values = stored(client, prefix)
@@ -77,7 +79,11 @@ def test_every_stored_value_is_a_stream_of_one_batch(arrowredis, client, prefix,
         assert codecs_in(value) == {codec if stored_as == "keep" else stored_as} & MAGIC.keys()
     source = read_file(file)
     assert_same(read_chunks(values.values()), source)
-    assert (report["partitions"], report["chunks"], report["rows"]) == (PARTITIONS, PARTITIONS * BATCHES, ALL_ROWS)
+    assert (report["partitions"], report["chunks"], report["rows"]) == (
+        PARTITIONS,
+        PARTITIONS * BATCHES,
+        ALL_ROWS,
+    )
     assert report["bytes"] == sum(map(len, values.values()))
 
 

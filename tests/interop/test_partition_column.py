@@ -83,9 +83,7 @@ def test_every_integer_type(arrowredis, client, prefix, tmp_path, type):
 def test_null_and_negative_numbers_are_refused(arrowredis, prefix, tmp_path, number, type, container, codec):
     batches = numbered([0, 1], [], [2, number], type=type)
     source = write_batches(batches[0].schema, batches, tmp_path / "source", container)
-    message = arrowredis.refused(
-        "split", "--inp", source, "--prefix", prefix, "--compression", codec, exit=2
-    )
+    message = arrowredis.refused("split", "--inp", source, "--prefix", prefix, "--compression", codec, exit=2)
     assert "row 3 " in message and ("null" if number is None else str(number)) in message, message
 
 
@@ -105,7 +103,9 @@ def test_a_column_of_another_spelling_is_ignored(arrowredis, client, prefix, tmp
 
 def test_batches_without_rows_stay_beside_their_neighbours(arrowredis, client, prefix, tmp_path):
     found = split_rows(arrowredis, client, prefix, tmp_path, numbered([], [4], [], [6, 5], []))
-    assert found == expected_rows(prefix, {(4, 0): [], (4, 1): [0], (4, 2): [], (5, 0): [2], (5, 1): [], (6, 0): [1]})
+    assert found == expected_rows(
+        prefix, {(4, 0): [], (4, 1): [0], (4, 2): [], (5, 0): [2], (5, 1): [], (6, 0): [1]}
+    )
 
 
 def divided(table):
@@ -128,7 +128,9 @@ def rows_of(table, partition):
         yield from (batch.slice(row, 1) for row, number in enumerate(numbers) if number == partition)
 
 
-TABLES = {name: table for name, table in (PRIMITIVE | NESTED | DICTIONARY | SHAPES).items() if 1 < len(table) < 100}
+TABLES = {
+    name: table for name, table in (PRIMITIVE | NESTED | DICTIONARY | SHAPES).items() if 1 < len(table) < 100
+}
 
 
 @each(TABLES)

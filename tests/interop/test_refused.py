@@ -25,14 +25,24 @@ def refused(arrowredis, prefix, source, codec="keep"):
     return message
 
 
+RUN_ENDS = ["run-ends-int16", "run-ends-int32", "run-ends-int64", "struct-of-union"]
+
+
 @CODECS
 @CONTAINERS
-@pytest.mark.parametrize("name", ["run-ends-int16", "run-ends-int32", "run-ends-int64", "struct-of-union"])
+@pytest.mark.parametrize("name", RUN_ENDS)
 def test_run_ends_in_metadata_version_4(arrowredis, client, prefix, tmp_path, name, container, codec):
     """pyarrow gives them a validity buffer there; the Rust library reads none."""
     source = write(NESTED[name], tmp_path / "source", container, metadata_version=V4)
     refused(arrowredis, prefix, source, codec)
     assert stored(client, prefix) == {}
+
+
+def test_run_ends_in_metadata_version_4_are_called_by_name(arrowredis, prefix, tmp_path):
+    """The file is whole: a message that speaks of a short buffer sends its owner looking for damage."""
+    source = write(NESTED["run-ends-int32"], tmp_path / "source", metadata_version=V4)
+    message = refused(arrowredis, prefix, source)
+    assert "run" in message.lower().replace(str(tmp_path), "") and "V4" in message, message
 
 
 @CODECS
@@ -47,7 +57,9 @@ def test_metadata_that_is_not_utf8(arrowredis, client, prefix, tmp_path, metadat
 
 INVALID = {
     "text-that-is-not-utf8": pa.table({"v": pa.array([b"\xff", b"a"]).view(pa.string())}),
-    "null-in-a-non-nullable-column": pa.table([pa.array([1, None])], schema=pa.schema([pa.field("v", pa.int8(), False)])),
+    "null-in-a-non-nullable-column": pa.table(
+        [pa.array([1, None])], schema=pa.schema([pa.field("v", pa.int8(), False)])
+    ),
     "null-in-a-non-nullable-item": pa.table(
         {"v": pa.array([[1, None]], pa.list_(pa.field("item", pa.int32(), nullable=False)))}
     ),
@@ -56,7 +68,9 @@ INVALID = {
 
 @CONTAINERS
 @pytest.mark.parametrize("name", INVALID)
-def test_values_that_break_their_schema_are_found_when_decoded(arrowredis, client, prefix, tmp_path, name, container):
+def test_values_that_break_their_schema_are_found_when_decoded(
+    arrowredis, client, prefix, tmp_path, name, container
+):
     source = write(INVALID[name], tmp_path / "source", container)
     refused(arrowredis, prefix, source, "zstd")
     assert stored(client, prefix) == {}

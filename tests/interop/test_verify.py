@@ -49,12 +49,18 @@ def test_times_beyond_any_calendar_differ_like_others(arrowredis, tmp_path, name
 
 
 def test_row_and_column_are_named(arrowredis, tmp_path):
-    changed = LONG.set_column(1, "t", pa.array(["changed" if n == 4321 else t for n, t in enumerate(LONG["t"].to_pylist())]))
-    done = arrowredis.verify(write(LONG, tmp_path / "one"), write(in_batches(changed, 999), tmp_path / "two"), exit=5)
+    changed = LONG.set_column(
+        1, "t", pa.array(["changed" if n == 4321 else t for n, t in enumerate(LONG["t"].to_pylist())])
+    )
+    done = arrowredis.verify(
+        write(LONG, tmp_path / "one"), write(in_batches(changed, 999), tmp_path / "two"), exit=5
+    )
     assert b"row 4321 (counted from 0), column 't': 4321 in file 1, changed in file 2" in done.stdout
 
 
-BASE = pa.schema([pa.field("n", pa.int64(), metadata={"unit": "m"}), pa.field("t", pa.string())], metadata={"k": "v"})
+BASE = pa.schema(
+    [pa.field("n", pa.int64(), metadata={"unit": "m"}), pa.field("t", pa.string())], metadata={"k": "v"}
+)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ BASE = pa.schema([pa.field("n", pa.int64(), metadata={"unit": "m"}), pa.field("t
     ],
 )
 def test_a_difference_is_seen_in_the_schema(arrowredis, tmp_path, schema):
-    one, two = (pa.table([[1, 2], ["a", "b"]], schema=each) for each in (BASE, schema))
+    one, two = (pa.table([[1, 2], ["a", "b"]], schema=side) for side in (BASE, schema))
     done = arrowredis.verify(write(one, tmp_path / "one"), write(two, tmp_path / "two"), exit=5)
     assert b"Different schemas" in done.stdout
 
@@ -87,7 +93,11 @@ def test_batches_codecs_containers_and_dictionaries_do_not_count(arrowredis, tmp
         write(LONG, tmp_path / "0"),
         write(in_batches(LONG, 777), tmp_path / "1", compression="zstd"),
         write(in_batches(encoded, 1234), tmp_path / "2", "stream", compression="lz4"),
-        write(pa.concat_tables([LONG.slice(0, 0), encoded.cast(LONG.schema), LONG.slice(0, 0)]), tmp_path / "3", "stream"),
+        write(
+            pa.concat_tables([LONG.slice(0, 0), encoded.cast(LONG.schema), LONG.slice(0, 0)]),
+            tmp_path / "3",
+            "stream",
+        ),
     ]
     for file in files:
         arrowredis.verify(files[0], file)

@@ -117,7 +117,8 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    message
+    // Some libraries break their messages into lines.
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl From<Error> for Failure {

@@ -232,7 +232,7 @@ fn start_file(
 ) -> Result<IpcWriter<OutputFile>, Error> {
     let path = file.path().to_owned();
     let empty = columns.batch_without_rows().map_err(Error::Encode)?;
-    let dictionaries = DictionaryEncoder::growing(&empty.schema())
+    let dictionaries = DictionaryEncoder::new(&empty.schema())
         .new_dictionaries(&empty, codec)
         .map_err(Error::Encode)?;
     let mut writer = IpcWriter::file(file, empty.schema()).map_err(write_error(path.clone()))?;

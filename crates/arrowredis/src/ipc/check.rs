@@ -184,6 +184,11 @@ impl Walk<'_> {
             }
             T::Dictionary(keys, _) => self.fixed_width(keys, length, nulls)?,
             T::RunEndEncoded(ends, values) => {
+                // V4 gives it a validity bitmap, which the library's reader does not expect.
+                if self.version < MetadataVersion::V5 {
+                    let what = "run-end encoding in metadata version V4 (in V5 it is)".to_owned();
+                    return Err(IpcError::Unsupported { what });
+                }
                 self.field(ends)?;
                 self.field(values)?;
             }

@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::writer::{
-    DictionaryHandling, DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext,
-    IpcWriteOptions,
+    DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions,
 };
 use arrow_schema::Schema;
 
@@ -61,39 +60,27 @@ pub(crate) fn encode_body(batch: &RecordBatch, codec: Codec) -> Result<EncodedMe
     encode(batch, &mut tracker, &options(codec)?).map(|(_, body)| body)
 }
 
-/// Remembers which dictionaries have been written to a file or stream, and encodes what is new.
+/// Remembers which dictionaries have been written, and encodes those that are new or changed.
 #[derive(Debug)]
 pub(crate) struct DictionaryEncoder {
     tracker: DictionaryTracker,
-    handling: DictionaryHandling,
 }
 
 impl DictionaryEncoder {
-    /// For a stream, where a dictionary may be replaced by another.
-    pub(crate) fn replacing(schema: &Schema) -> Self {
-        Self::new(schema, DictionaryHandling::Resend)
-    }
-
-    /// For a file, where a dictionary may only grow.
-    pub(crate) fn growing(schema: &Schema) -> Self {
-        Self::new(schema, DictionaryHandling::Delta)
-    }
-
-    fn new(schema: &Schema, handling: DictionaryHandling) -> Self {
-        let mut tracker = DictionaryTracker::new(handling == DictionaryHandling::Delta);
+    pub(crate) fn new(schema: &Schema) -> Self {
+        let mut tracker = DictionaryTracker::new(false);
         number_dictionaries(schema, &mut tracker);
-        Self { tracker, handling }
+        Self { tracker }
     }
 
-    /// The dictionary messages that a reader of the batch does not have yet.
+    /// The dictionary messages that a reader of the batch does not have yet, each whole.
     pub(crate) fn new_dictionaries(
         &mut self,
         batch: &RecordBatch,
         codec: Codec,
     ) -> Result<Vec<EncodedMessage>, IpcError> {
-        let options = options(codec)?.with_dictionary_handling(self.handling);
         // A slice without rows keeps the whole dictionaries.
-        encode(&batch.slice(0, 0), &mut self.tracker, &options).map(|(new, _)| new)
+        encode(&batch.slice(0, 0), &mut self.tracker, &options(codec)?).map(|(new, _)| new)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::{Endianness, MessageHeader, MetadataVersion, Schema as FlatSchema};
+use arrow_ipc::{Endianness, MessageHeader, Schema as FlatSchema};
 use arrow_schema::{DataType, Field, Fields, SchemaRef};
 
 use super::IpcError;
@@ -14,7 +14,6 @@ use super::message::Message;
 #[derive(Debug)]
 pub(crate) struct SchemaMessage {
     pub(crate) schema: SchemaRef,
-    pub(crate) version: MetadataVersion,
     /// The fields that are dictionary-encoded, those inside another one's values first: the order
     /// in which any reader can take their dictionaries.
     pub(crate) dictionaries: Vec<DictionaryField>,
@@ -45,10 +44,8 @@ impl SchemaMessage {
         };
         let schema = parse_schema(flat, message.at)?;
         let dictionaries = dictionary_fields(schema.fields(), message.at)?;
-        let version = message.version();
         Ok(Arc::new(Self {
             schema,
-            version,
             dictionaries,
             message,
         }))

@@ -1,8 +1,8 @@
 //! Brings batches that come with dictionaries of their own to one growing dictionary a column.
 //!
-//! A file may hold one dictionary for each field, which later batches may only lengthen. Chunks
-//! each carry their own. So the first batch's dictionaries are taken as they are; whatever a later
-//! one holds that is not yet there is appended, and that batch's keys are renumbered.
+//! A file has one dictionary for each field, chunks each carry their own. So the first batch's
+//! dictionaries are taken as they are; whatever a later one holds that is not yet there is
+//! appended, and that batch's keys are renumbered.
 
 use std::collections::HashMap;
 

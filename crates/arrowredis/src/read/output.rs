@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::MetadataVersion;
@@ -15,7 +14,6 @@ use crate::error::{Error, FileError};
 use crate::ipc::Codec;
 use crate::ipc::block::Block;
 use crate::ipc::encode::{DictionaryEncoder, EncodedMessage, encode_body};
-use crate::ipc::schema::SchemaMessage;
 use crate::ipc::unify::{DictionaryUnifier, Keys, holds_dictionary};
 use crate::ipc::writer::IpcWriter;
 use crate::output_file::OutputFile;
@@ -58,30 +56,33 @@ impl Output {
             return Ok(None);
         };
         let schema = first.schema();
-        let mut dictionaries = Dictionaries::new(&self, &schema, &first.content.schema);
-        let mut writer = Some(Writer::start(self, schema)?);
+        let mut dictionaries = Dictionaries::new(&self, &schema);
+        let mut writer = Writer::start(self, schema)?;
 
         let chunks = futures::stream::once(std::future::ready(Ok(first))).chain(chunks);
         let jobs = chunks.map(|chunk| chunk.and_then(|chunk| dictionaries.prepare(chunk, codec)));
-        let encoded = jobs
+        let mut encoded = jobs
             .map_ok(|job| pipeline::run(move || job.encode()))
             .try_buffered(pipeline::cores() + 1);
-        let mut encoded = std::pin::pin!(encoded);
         while let Some(Encoded { messages, chunk }) = encoded.try_next().await? {
-            // The writer is away only while it writes.
-            let Some(mut away) = writer.take() else { break };
             let work = chunk.work();
-            writer = Some(
-                pipeline::run(move || {
-                    away.append(&messages)?;
-                    drop(chunk);
-                    Ok::<_, Error>(away)
-                })
-                .await?,
-            );
+            writer = pipeline::run(move || {
+                // Given back only once it is written: it may be the chunk's own memory.
+                let _chunk = chunk;
+                writer.append(messages)
+            })
+            .await?;
             progress.done(work);
         }
-        writer.map(Writer::finish).transpose()
+        drop(encoded);
+        let last = dictionaries
+            .after()?
+            .into_iter()
+            .map(Message::Dictionary)
+            .collect();
+        pipeline::run(move || writer.append(last)?.finish())
+            .await
+            .map(Some)
     }
 }
 
@@ -129,36 +130,36 @@ impl Job {
     }
 }
 
-/// Decides, chunk by chunk and in order, which dictionaries must be written.
-struct Dictionaries {
-    encoder: DictionaryEncoder,
-    /// Only for a file, and only if the schema has dictionaries at all.
-    unifier: Option<(DictionaryUnifier, PathBuf)>,
-    any: bool,
-    forwardable: bool,
+/// Decides, chunk by chunk and in order, which dictionaries must be written and when.
+enum Dictionaries {
+    /// The schema has none.
+    None,
+    /// A stream's: before the batch, whenever they are new.
+    Replaced(Box<DictionaryEncoder>),
+    /// A file's: one for all batches, complete only after the last of them.
+    Unified {
+        unifier: DictionaryUnifier,
+        path: PathBuf,
+        last: Option<(RecordBatch, Codec)>,
+    },
 }
 
 impl Dictionaries {
-    fn new(output: &Output, schema: &SchemaRef, message: &Arc<SchemaMessage>) -> Self {
-        let any = schema
+    fn new(output: &Output, schema: &SchemaRef) -> Self {
+        if !schema
             .fields()
             .iter()
-            .any(|field| holds_dictionary(field.data_type()));
-        let (encoder, unifier) = match output {
-            Output::File(file) => {
-                let unifier = (DictionaryUnifier::default(), file.path().to_owned());
-                (DictionaryEncoder::growing(schema), any.then_some(unifier))
-            }
-            Output::Stream(_) => (DictionaryEncoder::replacing(schema), None),
-        };
-        // Messages of an older metadata version may lay out unions in another way than the
-        // version that the output announces.
-        let forwardable = message.version == MetadataVersion::V5;
-        Self {
-            encoder,
-            unifier,
-            any,
-            forwardable,
+            .any(|field| holds_dictionary(field.data_type()))
+        {
+            return Self::None;
+        }
+        match output {
+            Output::File(file) => Self::Unified {
+                unifier: DictionaryUnifier::default(),
+                path: file.path().to_owned(),
+                last: None,
+            },
+            Output::Stream(_) => Self::Replaced(Box::new(DictionaryEncoder::new(schema))),
         }
     }
 
@@ -167,15 +168,11 @@ impl Dictionaries {
         for (block, batch) in chunk.content.blocks.iter().zip(&chunk.batches) {
             let own = block.codec();
             let codec = codec.unwrap_or(own);
-            let (batch, keys) = self.unify(batch)?;
-            let dictionaries = if self.any {
-                self.encoder
-                    .new_dictionaries(&batch, codec)
-                    .map_err(Error::Encode)?
-            } else {
-                Vec::new()
-            };
-            let forward = self.forwardable && codec == own && keys == Keys::Kept;
+            let (dictionaries, batch, keys) = self.before(batch, codec)?;
+            // Messages of an older metadata version may lay out unions in another way than the
+            // version that the output announces.
+            let same_layout = block.message.version() == MetadataVersion::V5;
+            let forward = same_layout && codec == own && keys == Keys::Kept;
             let encode = if forward {
                 Encode::Forward(block.clone())
             } else {
@@ -186,15 +183,48 @@ impl Dictionaries {
         Ok(Job { batches, chunk })
     }
 
-    fn unify(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, Keys), Error> {
-        let Some((unifier, path)) = &mut self.unifier else {
-            return Ok((batch.clone(), Keys::Kept));
+    /// What must stand before a batch, and the batch with the keys that it must have.
+    fn before(
+        &mut self,
+        batch: &RecordBatch,
+        codec: Codec,
+    ) -> Result<(Vec<EncodedMessage>, RecordBatch, Keys), Error> {
+        match self {
+            Self::None => Ok((Vec::new(), batch.clone(), Keys::Kept)),
+            Self::Replaced(encoder) => {
+                let new = encoder
+                    .new_dictionaries(batch, codec)
+                    .map_err(Error::Encode)?;
+                Ok((new, batch.clone(), Keys::Kept))
+            }
+            Self::Unified {
+                unifier,
+                path,
+                last,
+            } => {
+                let refused = |source: ArrowError| FileError::Dictionaries {
+                    path: path.clone(),
+                    reason: source.to_string(),
+                };
+                let (batch, keys) = unifier.unify(batch).map_err(refused)?;
+                *last = Some((batch.slice(0, 0), codec));
+                Ok((Vec::new(), batch, keys))
+            }
+        }
+    }
+
+    /// What must stand after the last batch.
+    fn after(self) -> Result<Vec<EncodedMessage>, Error> {
+        let Self::Unified {
+            last: Some((batch, codec)),
+            ..
+        } = self
+        else {
+            return Ok(Vec::new());
         };
-        let refused = |source: ArrowError| FileError::Dictionaries {
-            path: path.clone(),
-            reason: source.to_string(),
-        };
-        Ok(unifier.unify(batch).map_err(refused)?)
+        // The last batch to be unified reads the whole dictionaries.
+        let all = DictionaryEncoder::new(&batch.schema()).new_dictionaries(&batch, codec);
+        all.map_err(Error::Encode)
     }
 }
 
@@ -223,9 +253,9 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, messages: &[Message]) -> Result<(), FileError> {
+    fn append(mut self, messages: Vec<Message>) -> Result<Self, Error> {
         for message in messages {
-            match (&mut *self, message) {
+            match (&mut self, message) {
                 (Self::File(writer, path), Message::Dictionary(m)) => writer
                     .dictionary(&m.metadata, &m.body)
                     .map_err(|source| FileError::Write {
@@ -243,7 +273,7 @@ impl Writer {
                     .map_err(|source| FileError::Stream { source })?,
             }
         }
-        Ok(())
+        Ok(self)
     }
 
     fn finish(self) -> Result<u64, Error> {

@@ -1,8 +1,9 @@
 //! The first row and column in which two stretches of rows differ.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, Fields};
+use arrow_schema::{ArrowError, DataType, Fields};
 
 use crate::ipc::IpcError;
 
@@ -52,8 +53,8 @@ fn differ(
     Ok(Some(Found {
         row,
         column: columns[column].name().clone(),
-        value1: shown(&a, row)?,
-        value2: shown(&b, row)?,
+        value1: shown(&a, row),
+        value2: shown(&b, row),
     }))
 }
 
@@ -76,16 +77,36 @@ fn first_row(a: &ArrayRef, b: &ArrayRef, rows: usize) -> usize {
     equal
 }
 
-fn shown(array: &ArrayRef, row: usize) -> Result<String, ArrowError> {
-    let options = FormatOptions::default().with_null("null");
-    let text = ArrayFormatter::try_new(array, &options)?
-        .value(row)
-        .try_to_string()?;
+/// A value as text: as Arrow shows it or, where it cannot (a date beyond any calendar, a zone by
+/// name), as the number that is stored.
+fn shown(array: &ArrayRef, row: usize) -> String {
+    let value = array.slice(row, 1);
+    let text = formatted(&value).or_else(|_| {
+        let number = if value.data_type().primitive_width() == Some(4) {
+            DataType::Int32
+        } else {
+            DataType::Int64
+        };
+        Ok::<_, ArrowError>(format!(
+            "{} as {}",
+            formatted(&cast(&value, &number)?)?,
+            value.data_type()
+        ))
+    });
+    let text = text.unwrap_or_else(|error| format!("a value that cannot be shown ({error})"));
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(MOST_CHARACTERS).collect();
-    Ok(if characters.next().is_some() {
+    if characters.next().is_some() {
         format!("{start}…")
     } else {
         start
-    })
+    }
+}
+
+/// The only value of an array.
+fn formatted(value: &ArrayRef) -> Result<String, ArrowError> {
+    let options = FormatOptions::default().with_null("null");
+    ArrayFormatter::try_new(value, &options)?
+        .value(0)
+        .try_to_string()
 }
