@@ -114,11 +114,7 @@ impl Gen {
             batches: self.batches,
             rows: self.rows,
             compression: self.compression.into(),
-            words: if self.dict_strings {
-                Words::Dictionary
-            } else {
-                Words::Plain
-            },
+            words: if self.dict_strings { Words::Dictionary } else { Words::Plain },
             string_cardinality: self.string_cardinality,
             seed: self.seed,
             workers: self.workers,
@@ -152,11 +148,7 @@ impl Redis {
                     .to_owned(),
             ));
         }
-        Ok(self
-            .redis_url
-            .as_deref()
-            .filter(|url| !url.is_empty())
-            .unwrap_or(DEFAULT_URL))
+        Ok(self.redis_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL))
     }
 }
 

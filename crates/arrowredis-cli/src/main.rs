@@ -31,18 +31,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, output: &Output) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(args.command.name(), &error.into()),
     };
     let name = args.command.name();
-    let result = runtime.block_on(interrupt::unless_interrupted(commands::run(
-        args.command,
-        output,
-    )));
+    let result =
+        runtime.block_on(interrupt::unless_interrupted(commands::run(args.command, output)));
     runtime.shutdown_timeout(LAST_WRITES);
     match result {
         Ok(exit) => exit,

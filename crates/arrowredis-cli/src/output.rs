@@ -49,15 +49,8 @@ struct JsonFailure<'a> {
 
 impl Output {
     pub(crate) fn new(shown: &Shown) -> Self {
-        let style = if shown.json {
-            Style::Json
-        } else {
-            Style::Human
-        };
-        Self {
-            style,
-            quiet: shown.quiet,
-        }
+        let style = if shown.json { Style::Json } else { Style::Human };
+        Self { style, quiet: shown.quiet }
     }
 
     pub(crate) fn is_json(self) -> bool {
@@ -102,11 +95,7 @@ impl Output {
         let error = failure.message();
         eprintln!("error: {error}");
         if self.is_json() {
-            let failure = JsonFailure {
-                command,
-                error,
-                exit_code: exit.code(),
-            };
+            let failure = JsonFailure { command, error, exit_code: exit.code() };
             // The failure stands on stderr already if this one cannot be printed.
             let _ = serde_json::to_string(&failure).map(|json| line(To::Stdout, &json));
         }
@@ -185,11 +174,7 @@ pub(crate) fn fetched(report: &ReadReport) -> String {
         figures("Fetched size", report.bytes, report.rows, report.seconds),
     );
     if let (Some(out), Some(bytes)) = (&report.out, report.out_bytes) {
-        text.push_str(&format!(
-            "\n  Wrote:       {} ({})",
-            out.display(),
-            DecimalBytes(bytes)
-        ));
+        text.push_str(&format!("\n  Wrote:       {} ({})", out.display(), DecimalBytes(bytes)));
     }
     let absent = report.chunks_expected - report.chunks_present;
     if let Some(first) = report.missing.first() {
@@ -205,12 +190,7 @@ pub(crate) fn compared(report: &VerifyReport) -> String {
     let verdict = match &report.difference {
         None => "Equal: the same schema, rows and values".to_owned(),
         Some(Difference::Schema { what }) => format!("Different schemas: {what}"),
-        Some(Difference::Value {
-            row,
-            column,
-            value1,
-            value2,
-        }) => format!(
+        Some(Difference::Value { row, column, value1, value2 }) => format!(
             "Different: the first difference is in row {row} (counted from 0), column '{column}': \
              {value1} in file 1, {value2} in file 2"
         ),
@@ -220,10 +200,7 @@ pub(crate) fn compared(report: &VerifyReport) -> String {
             HumanCount(*rows2)
         ),
     };
-    format!(
-        "{verdict}\n{}",
-        figures("Both files", report.bytes, report.rows, report.seconds)
-    )
+    format!("{verdict}\n{}", figures("Both files", report.bytes, report.rows, report.seconds))
 }
 
 /// Size, time and rates: MB are 10^6 bytes.

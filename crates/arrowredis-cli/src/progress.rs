@@ -8,7 +8,9 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const REDRAW: Duration = Duration::from_millis(100);
 
-const BAR: &str = "{prefix} {bar:30} {pos}/{len} {msg}, {eta} left";
+const BAR_OF_CHUNKS: &str = "{prefix} {bar:30} {pos}/{len} batches, {msg}, {eta} left";
+const BAR_OF_BYTES: &str =
+    "{prefix} {bar:30} {decimal_bytes}/{decimal_total_bytes}, {msg}, {eta} left";
 
 /// One verb's bar. It is taken away when the verb is done.
 pub(crate) struct Bar {
@@ -30,11 +32,8 @@ impl Bar {
             ProgressDrawTarget::stderr_with_hz(10)
         };
         let bar = ProgressBar::with_draw_target(None, target).with_prefix(prefix);
-        Self {
-            bar,
-            bytes: AtomicU64::new(0),
-            unit: AtomicU64::new(CHUNKS),
-        }
+        bar.set_message(format!("{}/s", DecimalBytes(0)));
+        Self { bar, bytes: AtomicU64::new(0), unit: AtomicU64::new(CHUNKS) }
     }
 
     fn rate(&self) -> String {
@@ -51,28 +50,27 @@ impl Bar {
 
 impl Progress for Bar {
     fn planned(&self, all: Work) {
-        let (unit, length) = if all.chunks > 0 {
-            (CHUNKS, all.chunks)
+        let (unit, length, template) = if all.chunks > 0 {
+            (CHUNKS, all.chunks, BAR_OF_CHUNKS)
         } else {
-            (BYTES, all.bytes)
+            (BYTES, all.bytes, BAR_OF_BYTES)
         };
         self.unit.store(unit, Ordering::Relaxed);
-        self.bar.set_length(length);
-        if let Ok(style) = ProgressStyle::with_template(BAR) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
+        self.bar.set_length(length);
         self.bar.enable_steady_tick(REDRAW);
     }
 
     fn done(&self, some: Work) {
         self.bytes.fetch_add(some.bytes, Ordering::Relaxed);
         self.bar.set_message(self.rate());
-        self.bar
-            .inc(if self.unit.load(Ordering::Relaxed) == CHUNKS {
-                some.chunks
-            } else {
-                some.bytes
-            });
+        self.bar.inc(if self.unit.load(Ordering::Relaxed) == CHUNKS {
+            some.chunks
+        } else {
+            some.bytes
+        });
     }
 }
 

@@ -96,27 +96,12 @@ impl Server {
     }
 
     fn attempt(program: &PathBuf, arguments: &[&str]) -> Result<Self, StartError> {
-        let failed = |source| StartError::Start {
-            program: program.clone(),
-            source,
-        };
-        let folder = tempfile::Builder::new()
-            .prefix("arrowredis-")
-            .tempdir()
-            .map_err(failed)?;
+        let failed = |source| StartError::Start { program: program.clone(), source };
+        let folder = tempfile::Builder::new().prefix("arrowredis-").tempdir().map_err(failed)?;
         let port = free_port().map_err(failed)?;
         let mut process = Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-            .args([
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--daemonize",
-                "no",
-                "--logfile",
-                "",
-            ])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", ""])
             .arg("--dir")
             .arg(folder.path())
             .args(arguments)
@@ -126,19 +111,11 @@ impl Server {
             .spawn()
             .map_err(failed)?;
         let stdout = process.stdout.take();
-        let server = Self {
-            process,
-            program: program.clone(),
-            port,
-            _folder: folder,
-        };
+        let server = Self { process, program: program.clone(), port, _folder: folder };
         // From here on dropping `server` ends the process.
         match stdout.map(wait_until_ready) {
             Some(Ok(())) => Ok(server),
-            Some(Err(log)) => Err(StartError::NotReady {
-                program: program.clone(),
-                log,
-            }),
+            Some(Err(log)) => Err(StartError::NotReady { program: program.clone(), log }),
             None => Err(failed(io::Error::other("it has no output"))),
         }
     }
@@ -178,16 +155,12 @@ fn find_program() -> Option<PathBuf> {
     }
     let path = env::var_os("PATH").unwrap_or_default();
     PROGRAMS.iter().find_map(|program| {
-        env::split_paths(&path)
-            .map(|folder| folder.join(program))
-            .find(|file| file.is_file())
+        env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
     })
 }
 
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Waits for the line that says so in the server's own log: an answer on the port could come from

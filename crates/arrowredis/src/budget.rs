@@ -25,25 +25,15 @@ impl ByteBudget {
     pub(crate) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);
-        Self {
-            units,
-            semaphore: Arc::new(Semaphore::new(units as usize)),
-        }
+        Self { units, semaphore: Arc::new(Semaphore::new(units as usize)) }
     }
 
     /// Waits until `bytes` fit. What is larger than the whole budget waits until it is alone.
     pub(crate) async fn acquire(&self, bytes: u64) -> Permit {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
-            .unwrap_or(u32::MAX)
-            .min(self.units);
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.units);
         // It can only fail once closed, and nothing closes it; a budget that could not be asked
         // would bound nothing, but it would not lose data either.
-        Permit {
-            _units: Arc::clone(&self.semaphore)
-                .acquire_many_owned(units)
-                .await
-                .ok(),
-        }
+        Permit { _units: Arc::clone(&self.semaphore).acquire_many_owned(units).await.ok() }
     }
 }
 

@@ -59,10 +59,7 @@ impl DatasetName {
         if name.len() > Self::MAX_BYTES {
             return Err(NameError::TooLong { len: name.len() });
         }
-        if let Some(found) = name
-            .chars()
-            .find(|c| matches!(c, '{' | '}') || c.is_control())
-        {
+        if let Some(found) = name.chars().find(|c| matches!(c, '{' | '}') || c.is_control()) {
             return Err(NameError::Forbidden { name, found });
         }
         Ok(Self(name))
@@ -124,10 +121,7 @@ pub struct ChunkId {
 impl ChunkId {
     /// The chunk of the given partition and batch.
     pub const fn new(partition: u64, batch: u32) -> Self {
-        Self {
-            partition: PartitionId(partition),
-            batch: BatchIndex(batch),
-        }
+        Self { partition: PartitionId(partition), batch: BatchIndex(batch) }
     }
 }
 
@@ -139,16 +133,10 @@ mod tests {
     fn names_that_would_break_a_key_are_refused() {
         assert_eq!(DatasetName::new(""), Err(NameError::Empty));
         for bad in ["a{b", "a}b", "a\nb", "a\u{7f}", "\0"] {
-            assert!(
-                matches!(DatasetName::new(bad), Err(NameError::Forbidden { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(DatasetName::new(bad), Err(NameError::Forbidden { .. })), "{bad:?}");
         }
         let long = "x".repeat(DatasetName::MAX_BYTES + 1);
-        assert_eq!(
-            DatasetName::new(long),
-            Err(NameError::TooLong { len: 1025 })
-        );
+        assert_eq!(DatasetName::new(long), Err(NameError::TooLong { len: 1025 }));
     }
 
     #[test]
@@ -162,9 +150,6 @@ mod tests {
     fn chunks_sort_by_partition_then_batch() {
         let mut ids = [ChunkId::new(1, 0), ChunkId::new(0, 10), ChunkId::new(0, 9)];
         ids.sort();
-        assert_eq!(
-            ids,
-            [ChunkId::new(0, 9), ChunkId::new(0, 10), ChunkId::new(1, 0)]
-        );
+        assert_eq!(ids, [ChunkId::new(0, 9), ChunkId::new(0, 10), ChunkId::new(1, 0)]);
     }
 }

@@ -12,10 +12,7 @@ const BATCH: &str = "}:batch=";
 
 /// The key under which a dataset keeps a chunk: numbers of five digits, more when needed.
 pub fn chunk_key(dataset: &DatasetName, id: ChunkId) -> String {
-    format!(
-        "{dataset}{PART}{:05}{BATCH}{:05}",
-        id.partition.0, id.batch.0
-    )
+    format!("{dataset}{PART}{:05}{BATCH}{:05}", id.partition.0, id.batch.0)
 }
 
 /// The chunk that a key names, or `None` when it is not a chunk's key of this dataset.
@@ -63,10 +60,7 @@ mod tests {
     #[test]
     fn a_key_is_spelled_as_documented() {
         let demo = dataset("demo:v1");
-        assert_eq!(
-            chunk_key(&demo, ChunkId::new(3, 12)),
-            "demo:v1:{part=00003}:batch=00012"
-        );
+        assert_eq!(chunk_key(&demo, ChunkId::new(3, 12)), "demo:v1:{part=00003}:batch=00012");
         assert_eq!(
             chunk_key(&demo, ChunkId::new(1_234_567, 100_000)),
             "demo:v1:{part=1234567}:batch=100000"
@@ -90,18 +84,12 @@ mod tests {
         ] {
             assert_eq!(parse_chunk_key(&demo, key.as_bytes()), None, "{key}");
         }
-        assert_eq!(
-            parse_chunk_key(&demo, b"demo:{part=0000\xff}:batch=00012"),
-            None
-        );
+        assert_eq!(parse_chunk_key(&demo, b"demo:{part=0000\xff}:batch=00012"), None);
     }
 
     #[test]
     fn a_pattern_escapes_what_the_name_holds() {
-        assert_eq!(
-            chunk_pattern(&dataset("a*[b]\\")),
-            "a\\*\\[b\\]\\\\:{part=*}:batch=*"
-        );
+        assert_eq!(chunk_pattern(&dataset("a*[b]\\")), "a\\*\\[b\\]\\\\:{part=*}:batch=*");
     }
 
     proptest! {

@@ -35,14 +35,8 @@ impl OutputFile {
         ordinary_permissions(&mut builder);
         let file = builder
             .tempfile_in(folder)
-            .map_err(|source| FileError::Create {
-                path: path.clone(),
-                source,
-            })?;
-        Ok(Self {
-            path,
-            out: BufWriter::with_capacity(BUFFER_BYTES, file),
-        })
+            .map_err(|source| FileError::Create { path: path.clone(), source })?;
+        Ok(Self { path, out: BufWriter::with_capacity(BUFFER_BYTES, file) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -53,16 +47,9 @@ impl OutputFile {
     /// outlive a power failure is the file system's matter.
     pub(crate) fn commit(self) -> Result<(), FileError> {
         let Self { path, out } = self;
-        let failed = |source| FileError::Write {
-            path: path.clone(),
-            source,
-        };
-        let file = out
-            .into_inner()
-            .map_err(|error| failed(error.into_error()))?;
-        file.persist(&path)
-            .map(drop)
-            .map_err(|error| failed(error.error))
+        let failed = |source| FileError::Write { path: path.clone(), source };
+        let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 }
 
@@ -79,13 +66,9 @@ impl Write for OutputFile {
 /// Follows links, so that the file that a link names is replaced and the link stays.
 fn final_path(path: &Path) -> Result<PathBuf, FileError> {
     match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(FileError::NotRegular {
-            path: path.to_owned(),
-        }),
-        Ok(_) => fs::canonicalize(path).map_err(|source| FileError::Create {
-            path: path.to_owned(),
-            source,
-        }),
+        Ok(metadata) if !metadata.is_file() => Err(FileError::NotRegular { path: path.to_owned() }),
+        Ok(_) => fs::canonicalize(path)
+            .map_err(|source| FileError::Create { path: path.to_owned(), source }),
         Err(_) => Ok(path.to_owned()),
     }
 }

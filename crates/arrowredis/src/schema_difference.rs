@@ -21,10 +21,7 @@ pub(crate) fn schema_difference(schema: &Schema, other: &Schema) -> Option<Strin
 fn field_difference(at: usize, field: &Field, other: &Field) -> Option<String> {
     let name = field.name();
     if name != other.name() {
-        return Some(format!(
-            "column {at} is named {name:?} and {:?}",
-            other.name()
-        ));
+        return Some(format!("column {at} is named {name:?} and {:?}", other.name()));
     }
     if field.data_type() != other.data_type() {
         let (one, two) = (field.data_type(), other.data_type());
@@ -32,36 +29,18 @@ fn field_difference(at: usize, field: &Field, other: &Field) -> Option<String> {
     }
     if field.is_nullable() != other.is_nullable() {
         let nulls = |field: &Field| {
-            if field.is_nullable() {
-                "allows nulls"
-            } else {
-                "forbids nulls"
-            }
+            if field.is_nullable() { "allows nulls" } else { "forbids nulls" }
         };
-        return Some(format!(
-            "column {name:?} {} and {}",
-            nulls(field),
-            nulls(other)
-        ));
+        return Some(format!("column {name:?} {} and {}", nulls(field), nulls(other)));
     }
-    metadata_difference(
-        &format!("column {name:?}"),
-        field.metadata(),
-        other.metadata(),
-    )
+    metadata_difference(&format!("column {name:?}"), field.metadata(), other.metadata())
 }
 
 fn metadata_difference(of: &str, one: &Metadata, two: &Metadata) -> Option<String> {
     let keys = one.iter().chain(two.iter()).map(|(key, _)| key);
-    keys.filter(|key| one.get(key) != two.get(key))
-        .min()
-        .map(|key| {
-            format!(
-                "the metadata of {of} has {:?} and {:?} for {key:?}",
-                one.get(key),
-                two.get(key)
-            )
-        })
+    keys.filter(|key| one.get(key) != two.get(key)).min().map(|key| {
+        format!("the metadata of {of} has {:?} and {:?} for {key:?}", one.get(key), two.get(key))
+    })
 }
 
 #[cfg(test)]
@@ -80,10 +59,7 @@ mod tests {
         assert_eq!(schema_difference(&base, &schema(x())), None);
         for (other, expected) in [
             (Schema::new(vec![x()]), "2 and 1 columns"),
-            (
-                schema(Field::new("y", DataType::Utf8, true)),
-                r#"column 1 is named "x" and "y""#,
-            ),
+            (schema(Field::new("y", DataType::Utf8, true)), r#"column 1 is named "x" and "y""#),
             (
                 schema(Field::new("x", DataType::Int8, true)),
                 r#"column "x" has the types Utf8 and Int8"#,
@@ -97,8 +73,7 @@ mod tests {
                 r#"the metadata of column "x" has None and Some("v") for "k""#,
             ),
             (
-                base.clone()
-                    .with_metadata(Metadata::from([("a".to_owned(), "1".to_owned())])),
+                base.clone().with_metadata(Metadata::from([("a".to_owned(), "1".to_owned())])),
                 r#"the metadata of the schema has None and Some("1") for "a""#,
             ),
         ] {

@@ -15,7 +15,7 @@ use arrowredis_throwaway::Server;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, compared, fetched, generated, stored};
+use crate::output::{self, Output, To, compared, fetched, stored};
 
 const PREFIX: &str = "demo:v1";
 
@@ -39,50 +39,36 @@ struct DemoReport {
 }
 
 pub(super) async fn run(output: &Output) -> Result<Exit, Failure> {
-    let folder = tempfile::Builder::new()
-        .prefix("arrowredis-demo-")
-        .tempdir()?;
+    let folder = tempfile::Builder::new().prefix("arrowredis-demo-").tempdir()?;
     let server = Server::start()?;
     let (program, port) = (server.program().display().to_string(), server.port());
-    output.say(&format!(
-        "Started {program} on port {port} for this demonstration only\n"
-    ))?;
+    output.say(&format!("Started {program} on port {port} for this demonstration only\n"))?;
 
     let store = RedisStore::connect(&server.url()).await?;
     let dataset = DatasetName::new(PREFIX).map_err(Error::from)?;
-    let (source, copy) = (
-        folder.path().join("dataset.arrow"),
-        folder.path().join("copy.arrow"),
-    );
+    // Inside the folder, so that what is shown can be typed as it stands.
+    std::env::set_current_dir(folder.path())?;
+    let (source, copy) = (Path::new("dataset.arrow"), Path::new("copy.arrow"));
 
-    let generated_report = demo_gen(&source, output).await?;
-    let split = demo_split(&store, &source, &dataset, output).await?;
-    let read = demo_read(&store, &dataset, &copy, output).await?;
-    let verify = demo_verify(&source, &copy, output).await?;
+    let generated = demo_gen(source, output).await?;
+    let split = demo_split(&store, source, &dataset, output).await?;
+    let read = demo_read(&store, &dataset, copy, output).await?;
+    let verify = demo_verify(source, copy, output).await?;
 
-    let exit = if verify.equal {
-        Exit::Done
-    } else {
-        Exit::Different
-    };
-    let seconds = generated_report.seconds + split.seconds + read.seconds + verify.seconds;
+    let exit = if verify.equal { Exit::Done } else { Exit::Different };
+    let seconds = generated.seconds + split.seconds + read.seconds + verify.seconds;
     let report = DemoReport {
         server: program,
         rows: read.rows,
         chunks: read.chunks,
         bytes: read.bytes,
         seconds,
-        generated: generated_report,
+        generated,
         split,
         read,
         verify,
     };
-    output.report(
-        "demo",
-        &report,
-        "\nThe server and all files are removed again",
-        To::Stdout,
-    )?;
+    output.report("demo", &report, "\nThe server and all files are removed again", To::Stdout)?;
     Ok(exit)
 }
 
@@ -99,7 +85,7 @@ async fn demo_gen(out: &Path, output: &Output) -> Result<GenerateReport, Failure
         ..GenerateOptions::default()
     };
     let report = generate(out, &options, &Unwatched).await?;
-    output.say(&generated(&report))?;
+    output.say(&output::generated(&report))?;
     Ok(report)
 }
 
@@ -109,9 +95,7 @@ async fn demo_split(
     dataset: &DatasetName,
     output: &Output,
 ) -> Result<SplitReport, Failure> {
-    output.say(&format!(
-        "\n$ arrowredis split --inp dataset.arrow --prefix {PREFIX}"
-    ))?;
+    output.say(&format!("\n$ arrowredis split --inp dataset.arrow --prefix {PREFIX}"))?;
     let report = split(store, source, dataset, &SplitOptions::default(), &Unwatched).await?;
     output.say(&stored(&report))?;
     Ok(report)
@@ -123,9 +107,8 @@ async fn demo_read(
     copy: &Path,
     output: &Output,
 ) -> Result<ReadReport, Failure> {
-    output.say(&format!(
-        "\n$ arrowredis read --prefix {PREFIX} --partitions all --out copy.arrow"
-    ))?;
+    output
+        .say(&format!("\n$ arrowredis read --prefix {PREFIX} --partitions all --out copy.arrow"))?;
     let options = ReadOptions::default();
     let report = read_to_file(store, dataset, copy, None, &options, &Unwatched).await?;
     output.say(&fetched(&report))?;

@@ -16,11 +16,7 @@ const STDOUT: &str = "-";
 
 pub(super) async fn run(args: &Read, output: &Output) -> Result<Exit, Failure> {
     let url = args.redis.url()?;
-    let to = if args.out.as_deref() == Some(Path::new(STDOUT)) {
-        To::Stderr
-    } else {
-        To::Stdout
-    };
+    let to = if args.out.as_deref() == Some(Path::new(STDOUT)) { To::Stderr } else { To::Stdout };
     if to == To::Stderr && output.is_json() {
         return Err(Failure::Usage(
             "--out - and --json both write to stdout; expected one of them".to_owned(),

@@ -11,9 +11,5 @@ pub(super) async fn run(args: &Verify, output: &Output) -> Result<Exit, Failure>
     let report = verify_files(&args.file1, &args.file2, &bar).await?;
     drop(bar);
     output.report("verify", &report, &compared(&report), To::Stdout)?;
-    Ok(if report.equal {
-        Exit::Done
-    } else {
-        Exit::Different
-    })
+    Ok(if report.equal { Exit::Done } else { Exit::Different })
 }

@@ -27,36 +27,15 @@ fn has_files(folder: &Path) -> bool {
 fn a_signal_ends_gen_and_leaves_no_file() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let world = World::without_server();
-        let mut command = world.command(&[
-            "gen",
-            "--out",
-            "d",
-            "--partitions",
-            "1000000",
-            "--rows",
-            "20000",
-        ]);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command =
+            world.command(&["gen", "--out", "d", "--partitions", "1000000", "--rows", "20000"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_for("the file in the making", || has_files(world.folder.path()));
         let pid = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         let ran = ran(child.wait_with_output().unwrap());
         assert_eq!(ran.code, code, "{ran:?}");
-        assert!(
-            ran.stderr.starts_with("error: interrupted"),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.stderr.starts_with("error: interrupted"), "{}", ran.stderr);
         assert!(world.files().is_empty(), "{:?}", world.files());
     }
 }
@@ -67,44 +46,25 @@ fn a_signal_ends_the_demonstration_and_its_server() {
     let temporary = world.path("tmp");
     fs::create_dir(&temporary).unwrap();
     let mut command = world.command(&["demo"]);
-    let child = command
-        .env("TMPDIR", &temporary)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child =
+        command.env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap();
     // The first line is printed once its server listens.
     let mut first = [0; 1];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut first)
-        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     let servers = || {
-        let list = Command::new("ps")
-            .args(["-o", "pid=", "--ppid", &child.id().to_string()])
-            .output();
-        String::from_utf8(list.unwrap().stdout)
-            .unwrap()
-            .trim()
-            .to_owned()
+        let list =
+            Command::new("ps").args(["-o", "pid=", "--ppid", &child.id().to_string()]).output();
+        String::from_utf8(list.unwrap().stdout).unwrap().trim().to_owned()
     };
     let server = servers();
     assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
     );
     let ran = ran(child.wait_with_output().unwrap());
     // It may have been done a moment before the signal came.
     assert!(ran.code == 130 || ran.code == 0, "{ran:?}");
-    assert!(
-        !server.is_empty() && !Path::new("/proc").join(&server).exists(),
-        "{server}"
-    );
+    assert!(!server.is_empty() && !Path::new("/proc").join(&server).exists(), "{server}");
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
@@ -114,19 +74,12 @@ fn a_reader_of_stdout_that_goes_away_is_an_error_and_no_panic() {
     world.done("gen --out d --partitions 2 --batches 2 --rows 20000 --compression uncompressed");
     world.done("split --inp d --prefix p");
     let mut command = world.command(&["read", "--prefix", "p", "--out", "-"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut few = [0; 10];
     child.stdout.take().unwrap().read_exact(&mut few).unwrap();
     let ran = ran(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 1);
-    assert_eq!(
-        ran.stderr,
-        "error: the program that reads stdout ended before the stream did\n"
-    );
+    assert_eq!(ran.stderr, "error: the program that reads stdout ended before the stream did\n");
 }
 
 /// Goal: a disk that fills up. Method: a limit on the size of files, which fails writes the same
@@ -143,15 +96,11 @@ fn a_full_disk_is_named_and_what_stood_there_stays() {
         let limited = format!("trap '' XFSZ; ulimit -f 100; exec '{program}' {line}");
         let url = world.server.as_ref().unwrap().url();
         let mut shell = Command::new("bash");
-        shell
-            .args(["-c", &limited])
-            .current_dir(world.folder.path())
-            .env("REDIS_URL", url);
+        shell.args(["-c", &limited]).current_dir(world.folder.path()).env("REDIS_URL", url);
         let ran = ran(shell.output().unwrap());
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(
-            ran.stderr
-                .contains("out\"; it was left as it was before: File too large"),
+            ran.stderr.contains("out\"; it was left as it was before: File too large"),
             "{}",
             ran.stderr
         );
@@ -168,11 +117,7 @@ fn a_server_that_is_full_or_goes_away_is_three_and_says_how_far_it_came() {
     world.done("gen --out d --partitions 2 --batches 8 --rows 20000 --compression uncompressed");
     let ran = world.run("split --inp d --prefix p");
     assert_eq!(ran.code, 3, "{ran:?}");
-    for part in [
-        "the upload of dataset \"p\" stopped after",
-        "SET of \"p:{part=",
-        "OOM",
-    ] {
+    for part in ["the upload of dataset \"p\" stopped after", "SET of \"p:{part=", "OOM"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
 }

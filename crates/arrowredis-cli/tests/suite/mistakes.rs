@@ -10,11 +10,7 @@ fn refused(ran: &Ran, code: i32, parts: &[&str]) {
     for part in parts {
         assert!(ran.stderr.contains(part), "{part:?} in: {}", ran.stderr);
     }
-    assert!(
-        !ran.stderr.contains("panicked") && !ran.stderr.contains("bug"),
-        "{}",
-        ran.stderr
-    );
+    assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("bug"), "{}", ran.stderr);
 }
 
 #[test]
@@ -24,38 +20,20 @@ fn wrong_usage_names_the_flag_and_what_it_takes() {
         ("", &["Usage"][..]),
         ("fetch", &["unrecognized subcommand"]),
         ("gen", &["--out"]),
-        (
-            "gen --out d --compression gzip",
-            &["'gzip'", "zstd, lz4, uncompressed"],
-        ),
+        ("gen --out d --compression gzip", &["'gzip'", "zstd, lz4, uncompressed"]),
         ("gen --out d --partitions 0", &["--partitions", "0"]),
-        (
-            "gen --out d --rows 50000001",
-            &["rows is 50000001", "0 to 50000000"],
-        ),
+        ("gen --out d --rows 50000001", &["rows is 50000001", "0 to 50000000"]),
         ("gen --out d --workers 0", &["workers is 0"]),
-        (
-            "gen --out d --string-cardinality 0",
-            &["string_cardinality is 0"],
-        ),
+        ("gen --out d --string-cardinality 0", &["string_cardinality is 0"]),
         ("split --inp d --prefix a{b", &["'a{b'", "braces"]),
-        (
-            "split --inp d --prefix p --compression gzip",
-            &["keep, zstd, lz4, uncompressed"],
-        ),
+        ("split --inp d --prefix p --compression gzip", &["keep, zstd, lz4, uncompressed"]),
         ("split --inp d --prefix p --max-inflight 0", &["1 or more"]),
-        (
-            "split --inp d --prefix p --cluster on",
-            &["--cluster on", "not supported"],
-        ),
+        ("split --inp d --prefix p --cluster on", &["--cluster on", "not supported"]),
         ("read --prefix p --partitions x", &["\"x\"", "0,3-7"]),
         ("read --prefix p --partitions 3-1", &["\"3-1\""]),
         ("read --prefix p --pipeline 0", &["1 or more"]),
         ("read --prefix p --compression zstd", &["--out"]),
-        (
-            "read --prefix p --redis-url http://x",
-            &["cannot read the Redis address"],
-        ),
+        ("read --prefix p --redis-url http://x", &["cannot read the Redis address"]),
         ("verify --file1 d", &["--file2"]),
         ("completions tcsh", &["bash"]),
     ] {
@@ -77,10 +55,7 @@ fn a_stream_and_a_report_cannot_share_stdout() {
 fn an_empty_prefix_or_one_with_control_characters_is_refused() {
     let world = World::without_server();
     for prefix in ["", "a\nb"] {
-        let output = world
-            .command(&["read", "--prefix", prefix])
-            .output()
-            .unwrap();
+        let output = world.command(&["read", "--prefix", prefix]).output().unwrap();
         refused(&crate::support::ran(output), 2, &["prefix"]);
     }
 }
@@ -96,24 +71,13 @@ fn a_file_that_is_not_arrow_is_named() {
     fs::write(world.path("cut"), &whole[..whole.len() / 2]).unwrap();
     for (file, parts) in [
         ("missing", &["missing", "No such file"][..]),
-        (
-            "text",
-            &["text", "expected an Arrow IPC file or stream", "id,name"],
-        ),
+        ("text", &["text", "expected an Arrow IPC file or stream", "id,name"]),
         ("empty", &["empty", "0 bytes"]),
         ("folder", &["folder", "not a regular file"]),
         ("cut", &["cut", "cut off"]),
     ] {
-        refused(
-            &world.run(&format!("split --inp {file} --prefix p")),
-            2,
-            parts,
-        );
-        refused(
-            &world.run(&format!("verify --file1 whole --file2 {file}")),
-            2,
-            parts,
-        );
+        refused(&world.run(&format!("split --inp {file} --prefix p")), 2, parts);
+        refused(&world.run(&format!("verify --file1 whole --file2 {file}")), 2, parts);
     }
 }
 
@@ -126,22 +90,13 @@ fn no_server_is_three_and_names_the_address() {
     }
     let ran = world.run("read --prefix p --json");
     assert_eq!((ran.code, &ran.json()["exit_code"]), (3, &3.into()));
-    assert!(
-        ran.json()["error"]
-            .as_str()
-            .unwrap()
-            .contains("cannot connect")
-    );
+    assert!(ran.json()["error"].as_str().unwrap().contains("cannot connect"));
 }
 
 #[test]
 fn missing_data_is_four_and_names_the_key() {
     let world = World::with_server();
-    refused(
-        &world.run("read --prefix p"),
-        4,
-        &["p:{part=00000}:batch=00000"],
-    );
+    refused(&world.run("read --prefix p"), 4, &["p:{part=00000}:batch=00000"]);
     world.done("gen --out d --partitions 2 --batches 2 --rows 10");
     world.done("split --inp d --prefix p");
     refused(
@@ -149,27 +104,11 @@ fn missing_data_is_four_and_names_the_key() {
         4,
         &["p:{part=00005}:batch=00000", "0-1"],
     );
-    refused(
-        &world.run("read --prefix p --batches 3"),
-        4,
-        &["p:{part=00000}:batch=00002"],
-    );
+    refused(&world.run("read --prefix p --batches 3"), 4, &["p:{part=00000}:batch=00002"]);
     let lenient = world.done("read --prefix p --batches 3 --allow-missing");
-    assert!(
-        lenient.text().starts_with("Fetched 4/6"),
-        "{}",
-        lenient.text()
-    );
-    assert!(
-        lenient.text().contains("p:{part=00000}:batch=00002"),
-        "{}",
-        lenient.text()
-    );
-    refused(
-        &world.run("read --prefix p --batches 3 --out copy"),
-        4,
-        &["p:{part=00000}"],
-    );
+    assert!(lenient.text().starts_with("Fetched 4/6"), "{}", lenient.text());
+    assert!(lenient.text().contains("p:{part=00000}:batch=00002"), "{}", lenient.text());
+    refused(&world.run("read --prefix p --batches 3 --out copy"), 4, &["p:{part=00000}"]);
     assert_eq!(world.files(), ["d"], "no output stands where a read failed");
 }
 
@@ -179,45 +118,21 @@ fn fewer_batches_than_there_are_is_a_warning() {
     world.done("gen --out d --partitions 2 --batches 2 --rows 10");
     world.done("split --inp d --prefix p");
     let ran = world.done("read --prefix p --batches 1");
-    assert!(
-        ran.stderr.contains("p:{part=00000}:batch=00001"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("p:{part=00000}:batch=00001"), "{}", ran.stderr);
 }
 
 #[test]
 fn a_path_that_cannot_be_written_is_named_before_anything_is_read() {
     let world = World::with_server();
-    refused(
-        &world.run("gen --out no/folder/d"),
-        2,
-        &["no/folder/d", "No such file"],
-    );
+    refused(&world.run("gen --out no/folder/d"), 2, &["no/folder/d", "No such file"]);
     fs::create_dir(world.path("folder")).unwrap();
-    refused(
-        &world.run("gen --out folder"),
-        2,
-        &["folder", "not a regular file"],
-    );
-    refused(
-        &world.run("read --prefix nobody --out no/folder/d"),
-        2,
-        &["no/folder/d"],
-    );
+    refused(&world.run("gen --out folder"), 2, &["folder", "not a regular file"]);
+    refused(&world.run("read --prefix nobody --out no/folder/d"), 2, &["no/folder/d"]);
 }
 
 #[test]
 fn no_server_to_demonstrate_on_says_how_to_get_one() {
     let world = World::without_server();
-    let output = world
-        .command(&["demo"])
-        .env("PATH", "")
-        .env_remove("ARROWREDIS_SERVER")
-        .output();
-    refused(
-        &crate::support::ran(output.unwrap()),
-        3,
-        &["apt-get install redis-server"],
-    );
+    let output = world.command(&["demo"]).env("PATH", "").env_remove("ARROWREDIS_SERVER").output();
+    refused(&crate::support::ran(output.unwrap()), 3, &["apt-get install redis-server"]);
 }

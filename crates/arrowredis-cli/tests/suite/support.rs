@@ -24,31 +24,19 @@ pub(crate) struct Ran {
 impl World {
     pub(crate) fn with_server() -> Self {
         let server = Server::start().expect("tests need a Redis server");
-        Self {
-            server: Some(server),
-            ..Self::without_server()
-        }
+        Self { server: Some(server), ..Self::without_server() }
     }
 
     pub(crate) fn without_server() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            server: None,
-        }
+        Self { folder: tempfile::tempdir().unwrap(), server: None }
     }
 
     /// The command, set up but not started. Without a server its address is one where none is.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arrowredis"));
         // Port 1 is reserved and nobody listens there.
-        let url = self
-            .server
-            .as_ref()
-            .map_or("redis://127.0.0.1:1/0".to_owned(), Server::url);
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("REDIS_URL", url);
+        let url = self.server.as_ref().map_or("redis://127.0.0.1:1/0".to_owned(), Server::url);
+        command.args(arguments).current_dir(self.folder.path()).env("REDIS_URL", url);
         command
     }
 
@@ -71,9 +59,8 @@ impl World {
     /// The names of all files in the folder.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

@@ -30,11 +30,7 @@ impl ChunkContent {
         let bytes = value.len();
         let stream = Stream::open(value, known)?;
         let blocks = stream.blocks().collect::<Result<_, _>>()?;
-        Ok(Self {
-            schema: stream.schema,
-            blocks,
-            bytes,
-        })
+        Ok(Self { schema: stream.schema, blocks, bytes })
     }
 
     /// Bytes of memory that decoding will take beyond the value's own.

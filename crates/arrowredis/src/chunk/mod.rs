@@ -38,11 +38,7 @@ impl Chunk {
         for message in dictionaries.iter().chain([&body]) {
             pieces.message(&message.metadata, &message.body)?;
         }
-        Ok(Self {
-            id,
-            rows: batch.num_rows() as u64,
-            payload: pieces.finish().into(),
-        })
+        Ok(Self { id, rows: batch.num_rows() as u64, payload: pieces.finish().into() })
     }
 
     /// Takes a batch's messages as they lie in a file or stream, without decoding or copying them.
@@ -50,17 +46,9 @@ impl Chunk {
         let mut pieces = Pieces::default();
         let schema = &block.schema.message;
         pieces.message(&schema.metadata, &schema.body)?;
-        for message in block
-            .dictionaries
-            .messages(&block.schema)
-            .chain([&block.message])
-        {
+        for message in block.dictionaries.messages(&block.schema).chain([&block.message]) {
             pieces.message(&message.metadata, &message.body)?;
         }
-        Ok(Self {
-            id,
-            rows: block.rows(),
-            payload: pieces.finish().into(),
-        })
+        Ok(Self { id, rows: block.rows(), payload: pieces.finish().into() })
     }
 }

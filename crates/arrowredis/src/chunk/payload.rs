@@ -28,9 +28,7 @@ impl Payload {
     /// One contiguous copy.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
-        self.pieces
-            .iter()
-            .for_each(|piece| bytes.extend_from_slice(piece));
+        self.pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
         bytes
     }
 }

@@ -127,10 +127,7 @@ impl Columns {
     }
 
     fn floats(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> Float32Array {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "rounded to the nearest float"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest float")]
         Float32Array::from_iter_values((0..rows).map(|_| self.normal.sample(&mut random) as f32))
     }
 
@@ -141,10 +138,7 @@ impl Columns {
         match self.encoding {
             Words::Dictionary => {
                 let keys = Int32Array::from_iter_values(keys);
-                Ok(Arc::new(DictionaryArray::try_new(
-                    keys,
-                    Arc::clone(&self.words) as ArrayRef,
-                )?))
+                Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(&self.words) as ArrayRef)?))
             }
             Words::Plain => {
                 let mut text = StringBuilder::with_capacity(rows, rows * 8);
@@ -170,9 +164,7 @@ fn integers(rows: usize, mut random: Xoshiro256PlusPlus) -> Int32Array {
 }
 
 fn booleans(rows: usize, mut random: Xoshiro256PlusPlus) -> BooleanArray {
-    let words: Buffer = (0..rows.div_ceil(64))
-        .map(|_| random.next_u64().to_le())
-        .collect();
+    let words: Buffer = (0..rows.div_ceil(64)).map(|_| random.next_u64().to_le()).collect();
     BooleanArray::new(BooleanBuffer::new(words, 0, rows), None)
 }
 
@@ -212,9 +204,7 @@ fn around_zero(random: &mut Xoshiro256PlusPlus, reach: i64) -> i64 {
 
 /// A generator for one place in the dataset: its numbers, each mixed into the state in turn.
 fn generator(place: &[u64]) -> Xoshiro256PlusPlus {
-    let mixed = place
-        .iter()
-        .fold(0, |state: u64, number| mix(state ^ number));
+    let mixed = place.iter().fold(0, |state: u64, number| mix(state ^ number));
     Xoshiro256PlusPlus::seed_from_u64(mixed)
 }
 

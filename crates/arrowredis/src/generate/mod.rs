@@ -81,29 +81,18 @@ impl GenerateOptions {
         let within = |option, found: u64, least: u64, most: u64| {
             let expected = format!("{least} to {most}");
             let inside = (least..=most).contains(&found);
-            inside.then_some(()).ok_or(OptionsError::OutOfRange {
-                option,
-                found,
-                expected,
-            })
+            inside.then_some(()).ok_or(OptionsError::OutOfRange { option, found, expected })
         };
         within("partitions", self.partitions.into(), 1, i32::MAX as u64)?;
         within("batches", self.batches.into(), 1, u32::MAX.into())?;
         within("rows", self.rows.into(), 0, Self::MAX_ROWS.into())?;
         let cardinality = u64::from(self.string_cardinality);
-        within(
-            "string_cardinality",
-            cardinality,
-            1,
-            Self::MAX_CARDINALITY.into(),
-        )?;
+        within("string_cardinality", cardinality, 1, Self::MAX_CARDINALITY.into())?;
         if let Some(workers) = self.workers {
             within("workers", workers as u64, 1, Self::MAX_WORKERS as u64)?;
         }
         let chunks = u64::from(self.partitions) * u64::from(self.batches);
-        let rows = chunks
-            .checked_mul(self.rows.into())
-            .filter(|rows| *rows <= i64::MAX as u64);
+        let rows = chunks.checked_mul(self.rows.into()).filter(|rows| *rows <= i64::MAX as u64);
         rows.ok_or_else(|| OptionsError::OutOfRange {
             option: "partitions × batches × rows",
             found: u64::MAX,
@@ -150,11 +139,7 @@ pub fn generated_schema(words: Words) -> SchemaRef {
         Field::new("float64_c", DataType::Float64, true),
         Field::new("float32_c", DataType::Float32, true),
         Field::new("bool_c", DataType::Boolean, true),
-        Field::new(
-            "ts_ns",
-            DataType::Timestamp(TimeUnit::Nanosecond, None),
-            true,
-        ),
+        Field::new("ts_ns", DataType::Timestamp(TimeUnit::Nanosecond, None), true),
         Field::new("dec_18_4", DataType::Decimal128(18, 4), true),
         Field::new("str_c", text, true),
         Field::new("list_ints", DataType::List(Arc::new(item)), true),
@@ -177,11 +162,7 @@ pub async fn generate(
     let rows = options.checked()?;
     let workers = options.workers.unwrap_or_else(pipeline::cores);
     let chunks = u64::from(options.partitions) * u64::from(options.batches);
-    progress.planned(Work {
-        chunks,
-        rows,
-        bytes: 0,
-    });
+    progress.planned(Work { chunks, rows, bytes: 0 });
 
     let file = OutputFile::create(out)?;
     let path = file.path().to_owned();
@@ -196,15 +177,9 @@ pub async fn generate(
         .buffered(workers.saturating_add(BATCHES_AHEAD));
     while let Some(batch) = batches.try_next().await? {
         let failed_path = path.clone();
-        let done = Work {
-            chunks: 1,
-            rows: options.rows.into(),
-            bytes: batch.body.len() as u64,
-        };
+        let done = Work { chunks: 1, rows: options.rows.into(), bytes: batch.body.len() as u64 };
         writer = pipeline::run(move || {
-            writer
-                .batch(&batch.metadata, &batch.body)
-                .map_err(write_error(failed_path))?;
+            writer.batch(&batch.metadata, &batch.body).map_err(write_error(failed_path))?;
             Ok::<_, Error>(writer)
         })
         .await?;

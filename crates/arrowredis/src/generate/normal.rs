@@ -101,10 +101,7 @@ mod tests {
             let expected = 0.5 * libm::erfc(-bound / std::f64::consts::SQRT_2);
             let below = samples.iter().filter(|x| **x < bound).count() as f64 / COUNT as f64;
             let tolerance = 5.0 * (expected * (1.0 - expected) / COUNT as f64).sqrt();
-            assert!(
-                (below - expected).abs() < tolerance,
-                "{bound}: {below} for {expected}"
-            );
+            assert!((below - expected).abs() < tolerance, "{bound}: {below} for {expected}");
         }
     }
 

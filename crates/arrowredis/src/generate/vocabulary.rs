@@ -28,17 +28,12 @@ pub(crate) fn vocabulary(count: usize, random: &mut Xoshiro256PlusPlus) -> Vec<S
 fn word(random: &mut Xoshiro256PlusPlus) -> String {
     let spread = SYLLABLES.end() - SYLLABLES.start() + 1;
     let syllables = SYLLABLES.start() + below(random, spread);
-    (0..syllables)
-        .flat_map(|_| [letter(CONSONANTS, random), letter(VOWELS, random)])
-        .collect()
+    (0..syllables).flat_map(|_| [letter(CONSONANTS, random), letter(VOWELS, random)]).collect()
 }
 
 fn letter(letters: &[u8], random: &mut Xoshiro256PlusPlus) -> char {
     // `below` stays below the number of letters.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "less than the number of letters"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "less than the number of letters")]
     let index = below(random, letters.len() as u64) as usize;
     char::from(letters[index])
 }

@@ -37,12 +37,7 @@ impl Block {
         };
         let fields = schema.schema.fields();
         let shape = check_batch(batch, &message.body, fields, message.version(), message.at)?;
-        Ok(Self {
-            schema,
-            dictionaries,
-            message,
-            shape,
-        })
+        Ok(Self { schema, dictionaries, message, shape })
     }
 
     pub(crate) fn rows(&self) -> u64 {

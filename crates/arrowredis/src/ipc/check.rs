@@ -43,18 +43,8 @@ pub(crate) fn check_batch(
     let rows = u64::try_from(batch.length())
         .map_err(|_| IpcError::invalid("a batch's row count", at, "0 or more", batch.length()))?;
     let mut walk = Walk {
-        nodes: batch
-            .nodes()
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .into_iter(),
-        buffers: batch
-            .buffers()
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .into_iter(),
+        nodes: batch.nodes().into_iter().flatten().collect::<Vec<_>>().into_iter(),
+        buffers: batch.buffers().into_iter().flatten().collect::<Vec<_>>().into_iter(),
         variadic: batch
             .variadicBufferCounts()
             .into_iter()
@@ -71,12 +61,7 @@ pub(crate) fn check_batch(
         let length = walk.field(field)?;
         if length != rows {
             let expected = format!("{rows} rows in column {:?}", field.name());
-            return Err(IpcError::invalid(
-                "a batch's metadata",
-                at,
-                expected,
-                length,
-            ));
+            return Err(IpcError::invalid("a batch's metadata", at, expected, length));
         }
     }
     let left = (walk.nodes.len(), walk.buffers.len(), walk.variadic.len());
@@ -85,11 +70,7 @@ pub(crate) fn check_batch(
         let expected = "as many nodes, buffers and variadic counts as the schema needs";
         return Err(IpcError::invalid("a batch's metadata", at, expected, found));
     }
-    Ok(BatchShape {
-        rows,
-        codec,
-        decoded_bytes: walk.decoded_bytes,
-    })
+    Ok(BatchShape { rows, codec, decoded_bytes: walk.decoded_bytes })
 }
 
 fn codec(batch: FlatBatch<'_>, at: u64) -> Result<Codec, IpcError> {
@@ -98,22 +79,12 @@ fn codec(batch: FlatBatch<'_>, at: u64) -> Result<Codec, IpcError> {
     };
     if compression.method() != BodyCompressionMethod::BUFFER {
         let found = format!("{:?}", compression.method());
-        return Err(IpcError::invalid(
-            "a batch's compression",
-            at,
-            "BUFFER",
-            found,
-        ));
+        return Err(IpcError::invalid("a batch's compression", at, "BUFFER", found));
     }
     match compression.codec() {
         CompressionType::ZSTD => Ok(Codec::Zstd),
         CompressionType::LZ4_FRAME => Ok(Codec::Lz4),
-        other => Err(IpcError::invalid(
-            "a batch's codec",
-            at,
-            "ZSTD or LZ4_FRAME",
-            other.0,
-        )),
+        other => Err(IpcError::invalid("a batch's codec", at, "ZSTD or LZ4_FRAME", other.0)),
     }
 }
 
@@ -205,9 +176,7 @@ impl Walk<'_> {
     ) -> Result<(), IpcError> {
         let width = data_type
             .primitive_width()
-            .ok_or_else(|| IpcError::Unsupported {
-                what: format!("the type {data_type}"),
-            })?;
+            .ok_or_else(|| IpcError::Unsupported { what: format!("the type {data_type}") })?;
         self.validity(length, nulls)?;
         self.buffer(length.saturating_mul(width as u64))
     }
@@ -235,10 +204,7 @@ impl Walk<'_> {
         const VIEW_BYTES: u64 = 16;
         self.validity(length, nulls)?;
         self.buffer(length.saturating_mul(VIEW_BYTES))?;
-        let count = self
-            .variadic
-            .next()
-            .and_then(|count| usize::try_from(count).ok());
+        let count = self.variadic.next().and_then(|count| usize::try_from(count).ok());
         let left = self.buffers.len();
         let Some(count) = count.filter(|count| *count <= left) else {
             let expected = format!("at most the {left} buffers that are left");
@@ -252,10 +218,7 @@ impl Walk<'_> {
             let expected = format!("a node for {:?}", field.name());
             return Err(self.invalid("a batch's metadata", expected, "none"));
         };
-        match (
-            u64::try_from(node.length()),
-            u64::try_from(node.null_count()),
-        ) {
+        match (u64::try_from(node.length()), u64::try_from(node.null_count())) {
             (Ok(length), Ok(nulls)) if nulls <= length => Ok((length, nulls)),
             _ => {
                 let found = format!("length {}, nulls {}", node.length(), node.null_count());
@@ -271,11 +234,7 @@ impl Walk<'_> {
 
     /// One offset more than there are values, except that an empty column may have none at all.
     fn offsets(&mut self, length: u64, width: u64) -> Result<(), IpcError> {
-        let count = if length == 0 {
-            0
-        } else {
-            length.saturating_add(1)
-        };
+        let count = if length == 0 { 0 } else { length.saturating_add(1) };
         self.buffer(count.saturating_mul(width))
     }
 
@@ -285,10 +244,7 @@ impl Walk<'_> {
             return Err(self.invalid("a batch's metadata", "another buffer".to_owned(), "none"));
         };
         let body = self.body.len() as u64;
-        let span = match (
-            u64::try_from(buffer.offset()),
-            u64::try_from(buffer.length()),
-        ) {
+        let span = match (u64::try_from(buffer.offset()), u64::try_from(buffer.length())) {
             (Ok(offset), Ok(length)) if offset.checked_add(length).is_some_and(|e| e <= body) => {
                 Some((offset, length))
             }

@@ -33,10 +33,7 @@ pub(crate) enum Replacement {
 
 impl Clone for Dictionaries {
     fn clone(&self) -> Self {
-        Self {
-            messages: self.messages.clone(),
-            decoded: OnceLock::new(),
-        }
+        Self { messages: self.messages.clone(), decoded: OnceLock::new() }
     }
 }
 
@@ -58,12 +55,7 @@ impl Dictionaries {
         };
         let (id, is_delta) = (batch.id(), batch.isDelta());
         let Some(field) = schema.dictionary(id) else {
-            return Err(IpcError::invalid(
-                "a dictionary",
-                at,
-                "an id that the schema names",
-                id,
-            ));
+            return Err(IpcError::invalid("a dictionary", at, "an id that the schema names", id));
         };
         let Some(values) = batch.data() else {
             return Err(IpcError::invalid("a dictionary", at, "values", "none"));
@@ -73,21 +65,11 @@ impl Dictionaries {
         let known = self.messages.contains_key(&id);
         if is_delta && !known {
             let expected = format!("a first version of dictionary {id}");
-            return Err(IpcError::invalid(
-                "a dictionary",
-                at,
-                expected,
-                "a delta to none",
-            ));
+            return Err(IpcError::invalid("a dictionary", at, expected, "a delta to none"));
         }
         if !is_delta && known && replacement == Replacement::Forbidden {
             let expected = format!("one version of dictionary {id} in a file");
-            return Err(IpcError::invalid(
-                "a dictionary",
-                at,
-                expected,
-                "a second one",
-            ));
+            return Err(IpcError::invalid("a dictionary", at, expected, "a second one"));
         }
         let versions = self.messages.entry(id).or_default();
         if !is_delta {
@@ -103,11 +85,7 @@ impl Dictionaries {
         &'a self,
         schema: &'a SchemaMessage,
     ) -> impl Iterator<Item = &'a Message> {
-        schema
-            .dictionaries
-            .iter()
-            .filter_map(|field| self.messages.get(&field.id))
-            .flatten()
+        schema.dictionaries.iter().filter_map(|field| self.messages.get(&field.id)).flatten()
     }
 
     /// The values by dictionary id, decoded at the first call.
@@ -129,14 +107,8 @@ impl Dictionaries {
             let Some(batch) = message.header().header_as_dictionary_batch() else {
                 continue;
             };
-            read_dictionary(
-                &message.body,
-                batch,
-                &schema.schema,
-                &mut decoded,
-                &message.version(),
-            )
-            .map_err(IpcError::arrow("a dictionary is damaged"))?;
+            read_dictionary(&message.body, batch, &schema.schema, &mut decoded, &message.version())
+                .map_err(IpcError::arrow("a dictionary is damaged"))?;
         }
         Ok(decoded)
     }

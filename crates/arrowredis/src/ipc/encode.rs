@@ -52,11 +52,7 @@ pub(crate) fn encode_batch(
 pub(crate) fn encode_body(batch: &RecordBatch, codec: Codec) -> Result<EncodedMessage, IpcError> {
     let mut tracker = tracker(batch);
     // Shows the tracker the dictionaries, at no cost but a copy of them, so that none is encoded.
-    encode(
-        &batch.slice(0, 0),
-        &mut tracker,
-        &options(Codec::Uncompressed)?,
-    )?;
+    encode(&batch.slice(0, 0), &mut tracker, &options(Codec::Uncompressed)?)?;
     encode(batch, &mut tracker, &options(codec)?).map(|(_, body)| body)
 }
 
@@ -114,9 +110,6 @@ fn encode(
         let (dictionaries, body) = IpcDataGenerator::default()
             .encode(batch, tracker, options, context)
             .map_err(IpcError::arrow("the batch is refused"))?;
-        Ok((
-            dictionaries.into_iter().map(Into::into).collect(),
-            body.into(),
-        ))
+        Ok((dictionaries.into_iter().map(Into::into).collect(), body.into()))
     })
 }

@@ -71,12 +71,7 @@ impl IpcError {
         expected: impl Into<String>,
         found: impl ToString,
     ) -> Self {
-        Self::Invalid {
-            what,
-            at,
-            expected: expected.into(),
-            found: found.to_string(),
-        }
+        Self::Invalid { what, at, expected: expected.into(), found: found.to_string() }
     }
 
     pub(crate) fn arrow(what: &'static str) -> impl FnOnce(ArrowError) -> Self {

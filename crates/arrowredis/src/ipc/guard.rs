@@ -30,18 +30,12 @@ pub(crate) fn guard<T>(
     let outer = DECODING.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     DECODING.set(outer);
-    result.unwrap_or_else(|panic| {
-        Err(IpcError::Panicked {
-            what,
-            reason: reason(&*panic),
-        })
-    })
+    result.unwrap_or_else(|panic| Err(IpcError::Panicked { what, reason: reason(&*panic) }))
 }
 
 fn reason(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "panic".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
 #[cfg(test)]
@@ -53,10 +47,7 @@ mod tests {
         std::panic::set_hook(Box::new(|_| {}));
         let error = guard::<()>("a batch", || panic!("index {} out of range", 7)).unwrap_err();
         let _ = std::panic::take_hook();
-        assert_eq!(
-            error.to_string(),
-            "a batch: the decoder gave up (index 7 out of range)"
-        );
+        assert_eq!(error.to_string(), "a batch: the decoder gave up (index 7 out of range)");
         assert!(!is_decoding());
     }
 }

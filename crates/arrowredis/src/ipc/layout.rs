@@ -33,10 +33,7 @@ impl Head {
     /// The head of a message that begins `position` bytes into the whole.
     pub(crate) fn at(position: u64, metadata: &[u8]) -> Result<Self, IpcError> {
         // Only the remainder matters, and it is less than ALIGNMENT.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a remainder by 64 fits anything"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder by 64 fits anything")]
         let before = (position % ALIGNMENT as u64) as usize;
         let end = before + PREFIX_BYTES + metadata.len();
         let padding = end.next_multiple_of(ALIGNMENT) - end;
@@ -48,11 +45,7 @@ impl Head {
         prefix[..4].copy_from_slice(&CONTINUATION);
         prefix[4..].copy_from_slice(&length.to_le_bytes());
         let len = PREFIX_BYTES + metadata.len() + padding;
-        Ok(Self {
-            prefix,
-            padding: &PADDING[..padding],
-            len,
-        })
+        Ok(Self { prefix, padding: &PADDING[..padding], len })
     }
 }
 

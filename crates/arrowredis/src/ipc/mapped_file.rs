@@ -1,8 +1,5 @@
 //! Maps a file into memory: the one place with `unsafe`.
-#![expect(
-    unsafe_code,
-    reason = "mapping a file is unsafe by nature; the proof stands at the call"
-)]
+#![expect(unsafe_code, reason = "mapping a file is unsafe by nature; the proof stands at the call")]
 
 use std::fs::File;
 use std::io;
@@ -24,10 +21,7 @@ pub(crate) fn map(file: &File) -> io::Result<(Buffer, Unmapped)> {
     // Advice only: a system that does not know it reads just the same.
     let _ = map.advise(Advice::Sequential);
     let (gone, unmapped) = oneshot::channel();
-    Ok((
-        Buffer::from(Bytes::from_owner(Mapped { map, _gone: gone })),
-        Unmapped(unmapped),
-    ))
+    Ok((Buffer::from(Bytes::from_owner(Mapped { map, _gone: gone })), Unmapped(unmapped)))
 }
 
 /// A map, and the word that it is gone.

@@ -39,18 +39,12 @@ impl Message {
     pub(crate) fn read(bytes: &Buffer, at: usize) -> Result<Next, IpcError> {
         let place = at as u64;
         let word = |position: usize| -> Result<[u8; 4], IpcError> {
-            slice(bytes, "a message's length", position, 4).map(|word| {
-                word.as_slice()
-                    .try_into()
-                    .expect("the slice has four bytes")
-            })
+            slice(bytes, "a message's length", position, 4)
+                .map(|word| word.as_slice().try_into().expect("the slice has four bytes"))
         };
         let first = word(at)?;
-        let (length, start) = if first == CONTINUATION {
-            (word(at + 4)?, at + 8)
-        } else {
-            (first, at + 4)
-        };
+        let (length, start) =
+            if first == CONTINUATION { (word(at + 4)?, at + 8) } else { (first, at + 4) };
         let length = i32::from_le_bytes(length);
         if length == 0 {
             return Ok(Next::End(start));
@@ -65,10 +59,7 @@ impl Message {
         let message = verified.as_ref();
         if !(MetadataVersion::V4..=MetadataVersion::V5).contains(&message.version()) {
             return Err(IpcError::Unsupported {
-                what: format!(
-                    "Arrow metadata version {:?} (V4 and V5 are)",
-                    message.version()
-                ),
+                what: format!("Arrow metadata version {:?} (V4 and V5 are)", message.version()),
             });
         }
         let body_length = usize::try_from(message.bodyLength()).map_err(|_| {
@@ -77,15 +68,7 @@ impl Message {
         })?;
         let body = slice(bytes, "a message's body", start + length, body_length)?;
         let end = start + length + body_length;
-        Ok(Next::Message(
-            Self {
-                at: place,
-                metadata,
-                body,
-                verified,
-            },
-            end,
-        ))
+        Ok(Next::Message(Self { at: place, metadata, body, verified }, end))
     }
 
     /// The metadata as a flatbuffer table.
@@ -112,12 +95,7 @@ pub(crate) fn slice(
     let left = bytes.len().saturating_sub(at);
     if length > left {
         let (at, needed, left) = (at as u64, length as u64, left as u64);
-        return Err(IpcError::Truncated {
-            what,
-            at,
-            needed,
-            left,
-        });
+        return Err(IpcError::Truncated { what, at, needed, left });
     }
     Ok(bytes.slice_with_length(at.min(bytes.len()), length))
 }

@@ -35,20 +35,11 @@ impl SchemaMessage {
         let header = message.header();
         let Some(flat) = header.header_as_schema() else {
             let found = format!("{:?}", header.header_type());
-            return Err(IpcError::invalid(
-                "the first message",
-                message.at,
-                "a schema",
-                found,
-            ));
+            return Err(IpcError::invalid("the first message", message.at, "a schema", found));
         };
         let schema = parse_schema(flat, message.at)?;
         let dictionaries = dictionary_fields(schema.fields(), message.at)?;
-        Ok(Arc::new(Self {
-            schema,
-            dictionaries,
-            message,
-        }))
+        Ok(Arc::new(Self { schema, dictionaries, message }))
     }
 
     /// Like [`Self::parse`], but hands back `known` when the message repeats it byte for byte.
@@ -75,17 +66,10 @@ pub(crate) fn parse_schema(flat: FlatSchema<'_>, at: u64) -> Result<SchemaRef, I
         });
     }
     if flat.fields().is_none() {
-        return Err(IpcError::invalid(
-            "the schema",
-            at,
-            "a list of fields",
-            "none",
-        ));
+        return Err(IpcError::invalid("the schema", at, "a list of fields", "none"));
     }
     guard("the schema", || {
-        try_fb_to_schema(flat)
-            .map(Arc::new)
-            .map_err(IpcError::arrow("the schema is damaged"))
+        try_fb_to_schema(flat).map(Arc::new).map_err(IpcError::arrow("the schema is damaged"))
     })
 }
 
@@ -111,18 +95,10 @@ fn collect_dictionaries(
     for child in children(values) {
         collect_dictionaries(child, at, found)?;
     }
-    #[expect(
-        deprecated,
-        reason = "the only way to learn which dictionary a field reads"
-    )]
+    #[expect(deprecated, reason = "the only way to learn which dictionary a field reads")]
     let id = field.dict_id();
     let Some(id) = id else {
-        return Err(IpcError::invalid(
-            "the schema",
-            at,
-            "an id for every dictionary",
-            "none",
-        ));
+        return Err(IpcError::invalid("the schema", at, "an id for every dictionary", "none"));
     };
     let values = Fields::from(vec![Field::new("", values.as_ref().clone(), true)]);
     match found.iter().find(|other| other.id == id) {
@@ -130,12 +106,7 @@ fn collect_dictionaries(
         Some(other) if other.values == values => {}
         Some(_) => {
             let expected = "one type of values for each dictionary";
-            return Err(IpcError::invalid(
-                "the schema",
-                at,
-                expected,
-                format!("two for id {id}"),
-            ));
+            return Err(IpcError::invalid("the schema", at, expected, format!("two for id {id}")));
         }
     }
     Ok(())
@@ -160,9 +131,9 @@ pub(crate) fn children(data_type: &DataType) -> Vec<&Field> {
 /// Whether a message announces a batch, a dictionary, or something that has no place in a stream.
 pub(crate) fn refuse_header(message: &Message) -> IpcError {
     match message.kind() {
-        MessageHeader::Tensor | MessageHeader::SparseTensor => IpcError::Unsupported {
-            what: "a tensor among record batches".to_owned(),
-        },
+        MessageHeader::Tensor | MessageHeader::SparseTensor => {
+            IpcError::Unsupported { what: "a tensor among record batches".to_owned() }
+        }
         other => IpcError::invalid(
             "a message",
             message.at,

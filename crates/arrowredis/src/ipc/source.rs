@@ -48,15 +48,9 @@ impl Source {
     /// [`FileError`] when it cannot be opened or does not begin, and end, like Arrow IPC.
     pub(crate) fn open(path: &Path) -> Result<(Self, Unmapped), FileError> {
         let (bytes, unmapped) = open_and_map(path)?;
-        let container = open_container(&bytes).map_err(|source| FileError::Content {
-            path: path.to_owned(),
-            source,
-        })?;
-        let source = Self {
-            path: path.to_owned(),
-            bytes: bytes.len() as u64,
-            container,
-        };
+        let container = open_container(&bytes)
+            .map_err(|source| FileError::Content { path: path.to_owned(), source })?;
+        let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, container };
         Ok((source, unmapped))
     }
 
@@ -92,36 +86,22 @@ impl Source {
             Container::Stream(stream) => Box::<StreamBlocks>::new(stream.blocks()),
         };
         blocks.map(move |block| {
-            block.map_err(|source| FileError::Content {
-                path: path.clone(),
-                source,
-            })
+            block.map_err(|source| FileError::Content { path: path.clone(), source })
         })
     }
 }
 
 fn open_and_map(path: &Path) -> Result<(Buffer, Unmapped), FileError> {
-    let failed = |source| FileError::Open {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| FileError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(FileError::NotRegular {
-            path: path.to_owned(),
-        });
+        return Err(FileError::NotRegular { path: path.to_owned() });
     }
     if metadata.len() == 0 {
         // Nothing cannot be mapped on every system.
-        let source = IpcError::NotArrow {
-            len: 0,
-            start: "nothing".to_owned(),
-        };
-        return Err(FileError::Content {
-            path: path.to_owned(),
-            source,
-        });
+        let source = IpcError::NotArrow { len: 0, start: "nothing".to_owned() };
+        return Err(FileError::Content { path: path.to_owned(), source });
     }
     mapped_file::map(&file).map_err(failed)
 }
@@ -156,18 +136,8 @@ impl ArrowFile {
             let message = read_block(&messages, block)?;
             dictionaries.apply(message, &schema, Replacement::Forbidden)?;
         }
-        let batches = footer
-            .recordBatches()
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-        Ok(Self {
-            schema,
-            dictionaries: Arc::new(dictionaries),
-            batches,
-            messages,
-        })
+        let batches = footer.recordBatches().into_iter().flatten().copied().collect();
+        Ok(Self { schema, dictionaries: Arc::new(dictionaries), batches, messages })
     }
 
     /// The schema message at the start, which must say the same as the footer's copy.
@@ -181,12 +151,7 @@ impl ArrowFile {
         };
         let in_footer = parse_schema(flat, at)?;
         let Next::Message(message, _) = Message::read(messages, opening(messages))? else {
-            return Err(IpcError::invalid(
-                "the first message",
-                0,
-                "a schema",
-                "the end mark",
-            ));
+            return Err(IpcError::invalid("the first message", 0, "a schema", "the end mark"));
         };
         let schema = SchemaMessage::parse(message)?;
         if schema.schema != in_footer {
@@ -222,41 +187,19 @@ fn split_footer(bytes: &Buffer) -> Result<(Buffer, Buffer), IpcError> {
     let len = bytes.len();
     let trailer_at = len.saturating_sub(TRAILER_BYTES);
     if !bytes.ends_with(MAGIC) || trailer_at < MAGIC.len() {
-        let (at, found) = (
-            trailer_at as u64,
-            format!("\"{}\"", bytes[trailer_at..].escape_ascii()),
-        );
+        let (at, found) =
+            (trailer_at as u64, format!("\"{}\"", bytes[trailer_at..].escape_ascii()));
         let expected = "ARROW1 at the end; the file was cut off or is still being written";
-        return Err(IpcError::invalid(
-            "the file's last bytes",
-            at,
-            expected,
-            found,
-        ));
+        return Err(IpcError::invalid("the file's last bytes", at, expected, found));
     }
     let length = slice(bytes, "the footer's length", trailer_at, 4)?;
-    let length = i32::from_le_bytes(
-        length
-            .as_slice()
-            .try_into()
-            .expect("four bytes were sliced"),
-    );
-    let start = usize::try_from(length)
-        .ok()
-        .and_then(|length| trailer_at.checked_sub(length));
+    let length = i32::from_le_bytes(length.as_slice().try_into().expect("four bytes were sliced"));
+    let start = usize::try_from(length).ok().and_then(|length| trailer_at.checked_sub(length));
     let Some(start) = start.filter(|start| *start >= MAGIC.len()) else {
         let expected = format!("at most {trailer_at}");
-        return Err(IpcError::invalid(
-            "the footer's length",
-            trailer_at as u64,
-            expected,
-            length,
-        ));
+        return Err(IpcError::invalid("the footer's length", trailer_at as u64, expected, length));
     };
-    Ok((
-        bytes.slice_with_length(start, trailer_at - start),
-        bytes.slice_with_length(0, start),
-    ))
+    Ok((bytes.slice_with_length(start, trailer_at - start), bytes.slice_with_length(0, start)))
 }
 
 /// Where the first message begins: after the magic and the zeros that pad it.
@@ -271,12 +214,7 @@ fn opening(messages: &Buffer) -> usize {
 fn read_block(messages: &Buffer, block: &FooterBlock) -> Result<Message, IpcError> {
     let invalid = |found: String| {
         let at = u64::try_from(block.offset()).unwrap_or(0);
-        IpcError::invalid(
-            "a block of the footer",
-            at,
-            "a message of the same lengths",
-            found,
-        )
+        IpcError::invalid("a block of the footer", at, "a message of the same lengths", found)
     };
     let Ok(at) = usize::try_from(block.offset()) else {
         return Err(invalid(format!("the offset {}", block.offset())));
@@ -290,10 +228,7 @@ fn read_block(messages: &Buffer, block: &FooterBlock) -> Result<Message, IpcErro
         && usize::try_from(block.bodyLength()).is_ok_and(|length| length == body);
     if !agrees {
         let claimed = (block.metaDataLength(), block.bodyLength());
-        return Err(invalid(format!(
-            "{claimed:?} instead of {:?}",
-            (head, body)
-        )));
+        return Err(invalid(format!("{claimed:?} instead of {:?}", (head, body))));
     }
     Ok(message)
 }

@@ -29,26 +29,16 @@ impl Stream {
     ) -> Result<Self, IpcError> {
         if !begins_like_a_stream(&bytes) {
             let start = format!("\"{}\"", bytes[..bytes.len().min(12)].escape_ascii());
-            return Err(IpcError::NotArrow {
-                len: bytes.len(),
-                start,
-            });
+            return Err(IpcError::NotArrow { len: bytes.len(), start });
         }
         match Message::read(&bytes, 0)? {
             Next::Message(message, first) => {
                 let schema = SchemaMessage::parse_or_reuse(message, known)?;
-                Ok(Self {
-                    schema,
-                    bytes,
-                    first,
-                })
+                Ok(Self { schema, bytes, first })
             }
-            Next::End(_) => Err(IpcError::invalid(
-                "the first message",
-                0,
-                "a schema",
-                "the end of the stream",
-            )),
+            Next::End(_) => {
+                Err(IpcError::invalid("the first message", 0, "a schema", "the end of the stream"))
+            }
         }
     }
 
@@ -65,9 +55,7 @@ impl Stream {
 /// A stream begins with the continuation marker or, before format 0.15, with the length of its
 /// schema message, which no sensible schema takes past 16 MiB.
 fn begins_like_a_stream(bytes: &[u8]) -> bool {
-    let legacy_length = bytes
-        .first_chunk::<4>()
-        .map_or(0, |word| i32::from_le_bytes(*word));
+    let legacy_length = bytes.first_chunk::<4>().map_or(0, |word| i32::from_le_bytes(*word));
     bytes.starts_with(&CONTINUATION) || (1..1 << 24).contains(&legacy_length)
 }
 

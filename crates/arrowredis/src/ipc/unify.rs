@@ -89,8 +89,7 @@ impl DictionaryUnifier {
         if !holds_dictionary(values.data_type()) {
             return Ok(values.clone());
         }
-        self.unify_children(&values.to_data(), place)
-            .map(make_array)
+        self.unify_children(&values.to_data(), place).map(make_array)
     }
 
     fn unify_children(
@@ -101,10 +100,7 @@ impl DictionaryUnifier {
         let children = data
             .child_data()
             .iter()
-            .map(|child| {
-                self.unify_array(&make_array(child.clone()), place)
-                    .map(|c| c.to_data())
-            })
+            .map(|child| self.unify_array(&make_array(child.clone()), place).map(|c| c.to_data()))
             .collect::<Result<Vec<_>, _>>()?;
         data.clone().into_builder().child_data(children).build()
     }
@@ -113,9 +109,7 @@ impl DictionaryUnifier {
 /// Whether a type is, or anywhere inside holds, a dictionary.
 pub(crate) fn holds_dictionary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Dictionary(_, _))
-        || children(data_type)
-            .iter()
-            .any(|child| holds_dictionary(child.data_type()))
+        || children(data_type).iter().any(|child| holds_dictionary(child.data_type()))
 }
 
 fn starts_with(known: &ArrayRef, values: &ArrayRef) -> bool {
@@ -129,19 +123,11 @@ fn renumber(
     values: &ArrayRef,
 ) -> Result<ArrayRef, ArrowError> {
     let keys = array.as_any_dictionary().keys();
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
+    let options = CastOptions { safe: false, ..CastOptions::default() };
     let in_key_type = cast_with_options(renumbered, keys.data_type(), &options)?;
     let keys = take(&in_key_type, keys, None)?;
-    let data = keys
-        .to_data()
-        .into_builder()
-        .data_type(array.data_type().clone());
-    data.child_data(vec![values.to_data()])
-        .build()
-        .map(make_array)
+    let data = keys.to_data().into_builder().data_type(array.data_type().clone());
+    data.child_data(vec![values.to_data()]).build().map(make_array)
 }
 
 /// One growing dictionary.
@@ -164,10 +150,7 @@ enum Index {
 
 impl Dictionary {
     fn new(values: ArrayRef) -> Self {
-        Self {
-            values,
-            index: None,
-        }
+        Self { values, index: None }
     }
 
     /// Appends what is new of `values`; returns the place of each of them.
@@ -195,9 +178,7 @@ impl Dictionary {
             }
             Some(Index::None) | None => {
                 self.values = concat(&[&self.values, values])?;
-                Ok((start..start + values.len() as u64)
-                    .collect::<Vec<_>>()
-                    .into())
+                Ok((start..start + values.len() as u64).collect::<Vec<_>>().into())
             }
         }
     }

@@ -45,27 +45,16 @@ impl<W: Write> IpcWriter<W> {
     /// Begins an IPC file.
     pub(crate) fn file(mut out: W, schema: SchemaRef) -> io::Result<Self> {
         out.write_all(&OPENING)?;
-        let blocks = FooterBlocks {
-            schema: schema.clone(),
-            dictionaries: Vec::new(),
-            batches: Vec::new(),
-        };
-        let mut writer = Self {
-            out,
-            position: OPENING.len() as u64,
-            footer: Some(blocks),
-        };
+        let blocks =
+            FooterBlocks { schema: schema.clone(), dictionaries: Vec::new(), batches: Vec::new() };
+        let mut writer = Self { out, position: OPENING.len() as u64, footer: Some(blocks) };
         writer.schema(&schema)?;
         Ok(writer)
     }
 
     /// Begins an IPC stream.
     pub(crate) fn stream(out: W, schema: &SchemaRef) -> io::Result<Self> {
-        let mut writer = Self {
-            out,
-            position: 0,
-            footer: None,
-        };
+        let mut writer = Self { out, position: 0, footer: None };
         writer.schema(schema)?;
         Ok(writer)
     }

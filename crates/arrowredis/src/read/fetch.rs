@@ -45,16 +45,8 @@ impl ReadChunk {
     }
 
     pub(super) fn work(&self) -> Work {
-        let rows = self
-            .batches
-            .iter()
-            .map(|batch| batch.num_rows() as u64)
-            .sum();
-        Work {
-            chunks: 1,
-            rows,
-            bytes: self.content.bytes as u64,
-        }
+        let rows = self.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        Work { chunks: 1, rows, bytes: self.content.bytes as u64 }
     }
 }
 
@@ -96,9 +88,7 @@ pub(super) fn chunks<S: ChunkStore>(
         .then(move |request| {
             let budget = in_flight.clone();
             async move {
-                let permit = budget
-                    .acquire(request.iter().map(|chunk| chunk.bytes).sum())
-                    .await;
+                let permit = budget.acquire(request.iter().map(|chunk| chunk.bytes).sum()).await;
                 (request, permit)
             }
         })
@@ -111,18 +101,10 @@ pub(super) fn chunks<S: ChunkStore>(
         .and_then(move |(mut parsed, fetched)| {
             let budget = to_take.clone();
             async move {
-                let bytes = parsed
-                    .iter()
-                    .map(|(_, content)| content.bytes_to_decode())
-                    .sum();
+                let bytes = parsed.iter().map(|(_, content)| content.bytes_to_decode()).sum();
                 let decoded = budget.acquire(bytes).await;
                 let (ids, contents) = parsed.drain(..).unzip();
-                Ok(Parsed {
-                    contents,
-                    ids,
-                    fetched,
-                    decoded,
-                })
+                Ok(Parsed { contents, ids, fetched, decoded })
             }
         })
         .map_ok(move |parsed| {
@@ -172,10 +154,7 @@ impl<S: ChunkStore> Source<S> {
         request: Vec<Located>,
         permit: Permit,
     ) -> Result<Fetched, Error> {
-        let keys = request
-            .iter()
-            .map(|chunk| chunk_key(&self.dataset, chunk.id))
-            .collect();
+        let keys = request.iter().map(|chunk| chunk_key(&self.dataset, chunk.id)).collect();
         self.tally.requested();
         let found = self.store.get(keys).await?;
         let mut values = Vec::with_capacity(found.len());
@@ -185,11 +164,7 @@ impl<S: ChunkStore> Source<S> {
                 None if self.allow_missing => self.tally.missing(self.key(chunk.id)),
                 None => {
                     let why = "it was there when this read began".to_owned();
-                    return Err(DataError::Missing {
-                        key: self.key(chunk.id),
-                        why,
-                    }
-                    .into());
+                    return Err(DataError::Missing { key: self.key(chunk.id), why }.into());
                 }
             }
         }
@@ -207,11 +182,8 @@ impl<S: ChunkStore> Source<S> {
         let mut parsed = Vec::with_capacity(fetched.values.len());
         for (id, value) in fetched.values {
             let known = first.as_ref().map(|(_, schema)| schema);
-            let content =
-                ChunkContent::parse(value, known).map_err(|source| DataError::Damaged {
-                    key: self.key(id),
-                    source,
-                })?;
+            let content = ChunkContent::parse(value, known)
+                .map_err(|source| DataError::Damaged { key: self.key(id), source })?;
             match first {
                 None => *first = Some((id, Arc::clone(&content.schema))),
                 Some((first_id, schema)) => {
@@ -219,12 +191,7 @@ impl<S: ChunkStore> Source<S> {
                         schema_difference(&schema.schema, &content.schema.schema)
                     {
                         let (key, first) = (self.key(id), self.key(*first_id));
-                        return Err(DataError::SchemaDiffers {
-                            key,
-                            first,
-                            difference,
-                        }
-                        .into());
+                        return Err(DataError::SchemaDiffers { key, first, difference }.into());
                     }
                 }
             }
@@ -239,21 +206,12 @@ impl<S: ChunkStore> Source<S> {
         let mut chunks = Vec::with_capacity(parsed.contents.len());
         let mut rows = 0;
         for (id, content) in parsed.ids.into_iter().zip(parsed.contents) {
-            let batches = content.decode().map_err(|source| DataError::Damaged {
-                key: self.key(id),
-                source,
-            })?;
-            rows += batches
-                .iter()
-                .map(|batch| batch.num_rows() as u64)
-                .sum::<u64>();
+            let batches = content
+                .decode()
+                .map_err(|source| DataError::Damaged { key: self.key(id), source })?;
+            rows += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
             let (_fetched, _decoded) = (Arc::clone(&fetched), Arc::clone(&decoded));
-            chunks.push(ReadChunk {
-                content,
-                batches,
-                _fetched,
-                _decoded,
-            });
+            chunks.push(ReadChunk { content, batches, _fetched, _decoded });
         }
         self.tally.decoded(rows, started.elapsed());
         Ok(chunks)

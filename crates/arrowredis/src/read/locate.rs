@@ -47,11 +47,7 @@ pub(super) async fn locate<S: ChunkStore>(
     };
     let expected = plan.chunks.len() as u64 + plan.missing.count;
 
-    let keys = plan
-        .chunks
-        .iter()
-        .map(|id| chunk_key(dataset, *id))
-        .collect();
+    let keys = plan.chunks.iter().map(|id| chunk_key(dataset, *id)).collect();
     let lengths = store.lengths(keys).await?;
     let mut located = Vec::with_capacity(lengths.len());
     for (id, length) in plan.chunks.iter().zip(lengths) {
@@ -72,16 +68,8 @@ pub(super) async fn locate<S: ChunkStore>(
         return Err(absent(*first, &present, options.batches, dataset).into());
     }
     tally.expected(expected);
-    plan.missing
-        .first
-        .iter()
-        .for_each(|id| tally.missing(chunk_key(dataset, *id)));
-    tally.beyond(
-        plan.beyond
-            .iter()
-            .map(|id| chunk_key(dataset, *id))
-            .collect(),
-    );
+    plan.missing.first.iter().for_each(|id| tally.missing(chunk_key(dataset, *id)));
+    tally.beyond(plan.beyond.iter().map(|id| chunk_key(dataset, *id)).collect());
     Ok(located)
 }
 
@@ -92,31 +80,18 @@ async fn beyond<S: ChunkStore>(
     chunks: &[ChunkId],
     batches: u32,
 ) -> Result<Vec<ChunkId>, Error> {
-    let next = chunks
-        .iter()
-        .filter(|id| id.batch.0 == 0)
-        .map(|id| id.partition.0);
+    let next = chunks.iter().filter(|id| id.batch.0 == 0).map(|id| id.partition.0);
     let next: Vec<_> = next
         .take(ReadReport::MOST_KEYS)
         .map(|partition| ChunkId::new(partition, batches))
         .collect();
-    let lengths = store
-        .lengths(next.iter().map(|id| chunk_key(dataset, *id)).collect())
-        .await?;
-    let there = next
-        .into_iter()
-        .zip(lengths)
-        .filter(|(_, length)| length.is_some());
+    let lengths = store.lengths(next.iter().map(|id| chunk_key(dataset, *id)).collect()).await?;
+    let there = next.into_iter().zip(lengths).filter(|(_, length)| length.is_some());
     Ok(there.map(|(id, _)| id).collect())
 }
 
 fn no_dataset<S: ChunkStore>(store: &S, dataset: &DatasetName) -> Error {
     let key = chunk_key(dataset, ChunkId::new(0, 0));
     let (dataset, store) = (dataset.to_string(), store.address().to_owned());
-    DataError::NoDataset {
-        dataset,
-        store,
-        key,
-    }
-    .into()
+    DataError::NoDataset { dataset, store, key }.into()
 }

@@ -124,11 +124,7 @@ pub async fn read_batches<S: ChunkStore>(
         .map_ok(|chunk| futures::stream::iter(chunk.batches.into_iter().map(Ok)))
         .try_flatten()
         .boxed();
-    Ok(BatchStream {
-        schema,
-        batches,
-        tally: reading.tally,
-    })
+    Ok(BatchStream { schema, batches, tally: reading.tally })
 }
 
 /// Reads into an Arrow IPC file, which appears under its name when it is whole.
@@ -166,15 +162,7 @@ pub async fn read_to_writer<S: ChunkStore>(
     options: &ReadOptions,
     progress: &dyn Progress,
 ) -> Result<ReadReport, Error> {
-    read_to(
-        store,
-        dataset,
-        stream_output(out),
-        compression,
-        options,
-        progress,
-    )
-    .await
+    read_to(store, dataset, stream_output(out), compression, options, progress).await
 }
 
 async fn read_to<S: ChunkStore>(
@@ -188,10 +176,7 @@ async fn read_to<S: ChunkStore>(
     let reading = Reading::start(store, dataset, options, progress).await?;
     let written = output.write(reading.chunks, compression, progress).await?;
     let Some(bytes) = written else {
-        return Err(DataError::NothingToWrite {
-            dataset: dataset.to_string(),
-        }
-        .into());
+        return Err(DataError::NothingToWrite { dataset: dataset.to_string() }.into());
     };
     let mut report = reading.tally.report();
     report.out_bytes = Some(bytes);
@@ -214,11 +199,7 @@ impl Reading {
         let tally = Tally::start(dataset, store.address());
         let located = locate(store, dataset, options, &tally).await?;
         let bytes = located.iter().map(|chunk| chunk.bytes).sum();
-        progress.planned(Work {
-            chunks: located.len() as u64,
-            rows: 0,
-            bytes,
-        });
+        progress.planned(Work { chunks: located.len() as u64, rows: 0, bytes });
         let chunks = fetch::chunks(store, dataset, located, options, Arc::clone(&tally)).boxed();
         Ok(Self { chunks, tally })
     }
@@ -253,8 +234,6 @@ impl Stream for BatchStream {
 
 impl std::fmt::Debug for BatchStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BatchStream")
-            .field("schema", &self.schema)
-            .finish_non_exhaustive()
+        f.debug_struct("BatchStream").field("schema", &self.schema).finish_non_exhaustive()
     }
 }

@@ -75,14 +75,8 @@ impl Output {
             progress.done(work);
         }
         drop(encoded);
-        let last = dictionaries
-            .after()?
-            .into_iter()
-            .map(Message::Dictionary)
-            .collect();
-        pipeline::run(move || writer.append(last)?.finish())
-            .await
-            .map(Some)
+        let last = dictionaries.after()?.into_iter().map(Message::Dictionary).collect();
+        pipeline::run(move || writer.append(last)?.finish()).await.map(Some)
     }
 }
 
@@ -116,17 +110,13 @@ impl Job {
         for (dictionaries, batch) in self.batches {
             messages.extend(dictionaries.into_iter().map(Message::Dictionary));
             messages.push(Message::Batch(match batch {
-                Encode::Forward(Block { message, .. }) => EncodedMessage {
-                    metadata: message.metadata,
-                    body: message.body,
-                },
+                Encode::Forward(Block { message, .. }) => {
+                    EncodedMessage { metadata: message.metadata, body: message.body }
+                }
                 Encode::Anew(batch, codec) => encode_body(&batch, codec).map_err(Error::Encode)?,
             }));
         }
-        Ok(Encoded {
-            messages,
-            chunk: self.chunk,
-        })
+        Ok(Encoded { messages, chunk: self.chunk })
     }
 }
 
@@ -137,20 +127,12 @@ enum Dictionaries {
     /// A stream's: before the batch, whenever they are new.
     Replaced(Box<DictionaryEncoder>),
     /// A file's: one for all batches, complete only after the last of them.
-    Unified {
-        unifier: DictionaryUnifier,
-        path: PathBuf,
-        last: Option<(RecordBatch, Codec)>,
-    },
+    Unified { unifier: DictionaryUnifier, path: PathBuf, last: Option<(RecordBatch, Codec)> },
 }
 
 impl Dictionaries {
     fn new(output: &Output, schema: &SchemaRef) -> Self {
-        if !schema
-            .fields()
-            .iter()
-            .any(|field| holds_dictionary(field.data_type()))
-        {
+        if !schema.fields().iter().any(|field| holds_dictionary(field.data_type())) {
             return Self::None;
         }
         match output {
@@ -173,11 +155,8 @@ impl Dictionaries {
             // version that the output announces.
             let same_layout = block.message.version() == MetadataVersion::V5;
             let forward = same_layout && codec == own && keys == Keys::Kept;
-            let encode = if forward {
-                Encode::Forward(block.clone())
-            } else {
-                Encode::Anew(batch, codec)
-            };
+            let encode =
+                if forward { Encode::Forward(block.clone()) } else { Encode::Anew(batch, codec) };
             batches.push((dictionaries, encode));
         }
         Ok(Job { batches, chunk })
@@ -192,16 +171,10 @@ impl Dictionaries {
         match self {
             Self::None => Ok((Vec::new(), batch.clone(), Keys::Kept)),
             Self::Replaced(encoder) => {
-                let new = encoder
-                    .new_dictionaries(batch, codec)
-                    .map_err(Error::Encode)?;
+                let new = encoder.new_dictionaries(batch, codec).map_err(Error::Encode)?;
                 Ok((new, batch.clone(), Keys::Kept))
             }
-            Self::Unified {
-                unifier,
-                path,
-                last,
-            } => {
+            Self::Unified { unifier, path, last } => {
                 let refused = |source: ArrowError| FileError::Dictionaries {
                     path: path.clone(),
                     reason: source.to_string(),
@@ -215,11 +188,7 @@ impl Dictionaries {
 
     /// What must stand after the last batch.
     fn after(self) -> Result<Vec<EncodedMessage>, Error> {
-        let Self::Unified {
-            last: Some((batch, codec)),
-            ..
-        } = self
-        else {
+        let Self::Unified { last: Some((batch, codec)), .. } = self else {
             return Ok(Vec::new());
         };
         // The last batch to be unified reads the whole dictionaries.
@@ -246,9 +215,7 @@ impl Writer {
             }
             Output::Stream(out) => {
                 let writer = IpcWriter::stream(out, &schema);
-                Ok(Self::Stream(
-                    writer.map_err(|source| FileError::Stream { source })?,
-                ))
+                Ok(Self::Stream(writer.map_err(|source| FileError::Stream { source })?))
             }
         }
     }
@@ -258,16 +225,10 @@ impl Writer {
             match (&mut self, message) {
                 (Self::File(writer, path), Message::Dictionary(m)) => writer
                     .dictionary(&m.metadata, &m.body)
-                    .map_err(|source| FileError::Write {
-                        path: path.clone(),
-                        source,
-                    })?,
+                    .map_err(|source| FileError::Write { path: path.clone(), source })?,
                 (Self::File(writer, path), Message::Batch(m)) => writer
                     .batch(&m.metadata, &m.body)
-                    .map_err(|source| FileError::Write {
-                        path: path.clone(),
-                        source,
-                    })?,
+                    .map_err(|source| FileError::Write { path: path.clone(), source })?,
                 (Self::Stream(writer), Message::Dictionary(m) | Message::Batch(m)) => writer
                     .batch(&m.metadata, &m.body)
                     .map_err(|source| FileError::Stream { source })?,
@@ -285,9 +246,7 @@ impl Writer {
                 Ok(bytes)
             }
             Self::Stream(writer) => {
-                let (_, bytes) = writer
-                    .finish()
-                    .map_err(|source| FileError::Stream { source })?;
+                let (_, bytes) = writer.finish().map_err(|source| FileError::Stream { source })?;
                 Ok(bytes)
             }
         }

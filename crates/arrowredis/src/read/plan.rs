@@ -54,9 +54,8 @@ impl Plan {
         batches: u32,
     ) -> Result<Self, OptionsError> {
         let partitions = ranges.iter().map(|range| range.end() - range.start());
-        let partitions = partitions.fold(0, |sum: u64, more| {
-            sum.saturating_add(more).saturating_add(1)
-        });
+        let partitions =
+            partitions.fold(0, |sum: u64, more| sum.saturating_add(more).saturating_add(1));
         let found = partitions.saturating_mul(batches.into());
         if found > MOST_CHUNKS {
             let expected =
@@ -68,13 +67,8 @@ impl Plan {
             });
         }
         let chunks = ranges.iter().cloned().flatten();
-        let chunks = chunks
-            .flat_map(|p| (0..batches).map(move |b| ChunkId::new(p, b)))
-            .collect();
-        Ok(Self {
-            chunks,
-            ..Self::default()
-        })
+        let chunks = chunks.flat_map(|p| (0..batches).map(move |b| ChunkId::new(p, b))).collect();
+        Ok(Self { chunks, ..Self::default() })
     }
 
     /// When the keys that are there have been listed: those of the selection, without a gap, and
@@ -87,15 +81,10 @@ impl Plan {
         let mut plan = Self::default();
         let there = partitions(present);
         if let Partitions::Listed(ranges) = selection {
-            let absent = ranges
-                .iter()
-                .filter_map(|range| first_absent(range, &there));
+            let absent = ranges.iter().filter_map(|range| first_absent(range, &there));
             absent.for_each(|partition| plan.missing.add(ChunkId::new(partition, 0)));
         }
-        for partition in there
-            .into_iter()
-            .filter(|partition| selection.contains(*partition))
-        {
+        for partition in there.into_iter().filter(|partition| selection.contains(*partition)) {
             plan.add_partition(partition, present, batches);
         }
         plan
@@ -107,10 +96,7 @@ impl Plan {
         present: &BTreeSet<ChunkId>,
         batches: Option<u32>,
     ) {
-        let id = |batch| ChunkId {
-            partition,
-            batch: BatchIndex(batch),
-        };
+        let id = |batch| ChunkId { partition, batch: BatchIndex(batch) };
         let mut next = 0;
         for found in present.range(id(0)..=id(u32::MAX)) {
             if batches.is_some_and(|batches| found.batch.0 >= batches) {
@@ -127,10 +113,7 @@ impl Plan {
     /// Batches that are absent; a gap can be as wide as the numbers go, so it is not walked.
     fn add_gap(&mut self, partition: PartitionId, gap: std::ops::Range<u32>) {
         let room = ReadReport::MOST_KEYS - self.missing.first.len();
-        let id = |batch| ChunkId {
-            partition,
-            batch: BatchIndex(batch),
-        };
+        let id = |batch| ChunkId { partition, batch: BatchIndex(batch) };
         self.missing.first.extend(gap.clone().take(room).map(id));
         self.missing.count += u64::from(gap.end.saturating_sub(gap.start));
     }
@@ -146,11 +129,7 @@ pub(super) fn absent(
     let there = partitions(present);
     let (partition, key) = (id.partition, chunk_key(dataset, id));
     if !there.contains(&partition) {
-        return DataError::NoPartition {
-            partition: partition.0,
-            key,
-            present: shortened(&there),
-        };
+        return DataError::NoPartition { partition: partition.0, key, present: shortened(&there) };
     }
     let why = match batches {
         Some(batches) => format!("{batches} batches of partition {partition} were asked for"),
@@ -169,10 +148,7 @@ fn first_absent(range: &RangeInclusive<u64>, there: &BTreeSet<PartitionId>) -> O
         if next != Some(partition.0) {
             break;
         }
-        next = partition
-            .0
-            .checked_add(1)
-            .filter(|next| next <= range.end());
+        next = partition.0.checked_add(1).filter(|next| next <= range.end());
     }
     next
 }
@@ -186,11 +162,7 @@ fn shortened(partitions: &BTreeSet<PartitionId>) -> String {
     let ranges: Vec<_> = listed.split(',').collect();
     let more = ranges.len().saturating_sub(MOST_RANGES);
     let shown = ranges[..ranges.len() - more].join(",");
-    if more == 0 {
-        shown
-    } else {
-        format!("{shown} and {more} more ranges")
-    }
+    if more == 0 { shown } else { format!("{shown} and {more} more ranges") }
 }
 
 #[cfg(test)]
@@ -198,9 +170,7 @@ mod tests {
     use super::*;
 
     fn present(ids: &[(u64, u32)]) -> BTreeSet<ChunkId> {
-        ids.iter()
-            .map(|(partition, batch)| ChunkId::new(*partition, *batch))
-            .collect()
+        ids.iter().map(|(partition, batch)| ChunkId::new(*partition, *batch)).collect()
     }
 
     fn plan(there: &[(u64, u32)], selection: &str, batches: Option<u32>) -> Plan {
@@ -215,13 +185,7 @@ mod tests {
     fn what_is_there_is_planned_in_order_and_gaps_are_missing() {
         let plan = plan(&[(2, 3), (0, 0), (0, 1), (2, 0)], "all", None);
         assert_eq!(plan.chunks, ids(&[(0, 0), (0, 1), (2, 0), (2, 3)]));
-        assert_eq!(
-            plan.missing,
-            Missing {
-                count: 2,
-                first: ids(&[(2, 1), (2, 2)])
-            }
-        );
+        assert_eq!(plan.missing, Missing { count: 2, first: ids(&[(2, 1), (2, 2)]) });
         assert!(plan.beyond.is_empty());
     }
 
@@ -229,13 +193,7 @@ mod tests {
     fn a_number_of_batches_asks_for_more_or_leaves_some_out() {
         let plan = plan(&[(0, 0), (0, 1), (0, 2), (1, 0)], "all", Some(2));
         assert_eq!(plan.chunks, ids(&[(0, 0), (0, 1), (1, 0)]));
-        assert_eq!(
-            plan.missing,
-            Missing {
-                count: 1,
-                first: ids(&[(1, 1)])
-            }
-        );
+        assert_eq!(plan.missing, Missing { count: 1, first: ids(&[(1, 1)]) });
         assert_eq!(plan.beyond, ids(&[(0, 2)]));
     }
 
@@ -258,13 +216,7 @@ mod tests {
             ("18446744073709551615", None),
         ] {
             let missing = plan(&there, selection, None).missing.first;
-            assert_eq!(
-                missing,
-                absent
-                    .map(|p| ChunkId::new(p, 0))
-                    .into_iter()
-                    .collect::<Vec<_>>()
-            );
+            assert_eq!(missing, absent.map(|p| ChunkId::new(p, 0)).into_iter().collect::<Vec<_>>());
         }
     }
 

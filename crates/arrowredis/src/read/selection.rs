@@ -60,11 +60,7 @@ impl FromStr for Partitions {
             (first <= last).then_some(first..=last)
         };
         let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
-        ranges
-            .map(Self::listed)
-            .ok_or_else(|| OptionsError::Partitions {
-                found: text.to_owned(),
-            })
+        ranges.map(Self::listed).ok_or_else(|| OptionsError::Partitions { found: text.to_owned() })
     }
 }
 
@@ -99,19 +95,13 @@ mod tests {
             ("7,0-2", "0-2,7"),
             ("0-18446744073709551615,3", "0-18446744073709551615"),
         ] {
-            assert_eq!(
-                text.parse::<Partitions>().unwrap().to_string(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(text.parse::<Partitions>().unwrap().to_string(), expected, "{text}");
         }
     }
 
     #[test]
     fn anything_else_is_refused_with_the_text() {
-        for text in [
-            "", "x", "1,", ",", "3-1", "-1", "1-", "0..7", "ALL", "1;2", "1.5",
-        ] {
+        for text in ["", "x", "1,", ",", "3-1", "-1", "1-", "0..7", "ALL", "1;2", "1.5"] {
             let error = text.parse::<Partitions>().unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }

@@ -23,20 +23,9 @@ struct Counts {
 impl Tally {
     pub(super) fn start(dataset: &DatasetName, store: &str) -> std::sync::Arc<Self> {
         let (dataset, store) = (dataset.to_string(), store.to_owned());
-        let report = ReadReport {
-            dataset,
-            store,
-            ..ReadReport::default()
-        };
-        let counts = Mutex::new(Counts {
-            report,
-            first_request: None,
-            last_reply: None,
-        });
-        std::sync::Arc::new(Self {
-            started: Instant::now(),
-            counts,
-        })
+        let report = ReadReport { dataset, store, ..ReadReport::default() };
+        let counts = Mutex::new(Counts { report, first_request: None, last_reply: None });
+        std::sync::Arc::new(Self { started: Instant::now(), counts })
     }
 
     pub(super) fn expected(&self, chunks: u64) {

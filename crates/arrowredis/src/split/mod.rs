@@ -90,11 +90,7 @@ async fn split_source<S: ChunkStore>(
 ) -> Result<SplitReport, Error> {
     let file_bytes = source.bytes();
     let chunks = source.block_count().unwrap_or(0);
-    progress.planned(Work {
-        chunks,
-        rows: 0,
-        bytes: file_bytes,
-    });
+    progress.planned(Work { chunks, rows: 0, bytes: file_bytes });
 
     let partitioner = Partitioner::new(source.schema(), options.batches, input);
     let partitioned_by = partitioner.by();
@@ -122,33 +118,23 @@ fn encode(
     path: Arc<Path>,
 ) -> impl Stream<Item = Result<Chunk, Error>> + Send {
     let make = move |assigned| match (assigned, codec) {
-        (Assigned::Whole(id, block), None) => Either::Left(future::ready(
-            Chunk::forward(id, &block).map_err(Error::Encode),
-        )),
+        (Assigned::Whole(id, block), None) => {
+            Either::Left(future::ready(Chunk::forward(id, &block).map_err(Error::Encode)))
+        }
         (assigned, codec) => {
             let path = Arc::clone(&path);
             Either::Right(pipeline::run(move || encode_anew(assigned, codec, &path)))
         }
     };
-    assigned
-        .map_ok(make)
-        .try_buffer_unordered(pipeline::cores())
+    assigned.map_ok(make).try_buffer_unordered(pipeline::cores())
 }
 
 fn encode_anew(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
-    let content = |source| FileError::Content {
-        path: path.to_owned(),
-        source,
-    };
+    let content = |source| FileError::Content { path: path.to_owned(), source };
     let (id, batch, own) = match assigned {
         Assigned::Whole(id, block) => (id, block.decode().map_err(content)?, block.codec()),
         Assigned::Made(id, batch, codec) => (id, batch, codec),
-        Assigned::Rows {
-            id,
-            batch,
-            rows,
-            codec,
-        } => {
+        Assigned::Rows { id, batch, rows, codec } => {
             let rows = take_record_batch(&batch, &rows)
                 .map_err(|e| content(IpcError::arrow("a batch cannot be divided")(e)))?;
             (id, rows, codec)
@@ -180,11 +166,7 @@ async fn upload<S: ChunkStore>(
         })
         .map_ok(|(chunk, permit)| async move {
             let Chunk { id, rows, payload } = chunk;
-            let work = Work {
-                chunks: 1,
-                rows,
-                bytes: payload.len() as u64,
-            };
+            let work = Work { chunks: 1, rows, bytes: payload.len() as u64 };
             store.put(chunk_key(dataset, id), payload).await?;
             drop(permit);
             Ok::<_, Error>((id, work))
@@ -203,11 +185,7 @@ async fn upload<S: ChunkStore>(
             Ok(None) => return Ok(stored),
             Err(Error::Store(source)) => {
                 let (dataset, stored) = (dataset.to_string(), stored.work.chunks);
-                return Err(Error::Upload {
-                    dataset,
-                    stored,
-                    source,
-                });
+                return Err(Error::Upload { dataset, stored, source });
             }
             Err(other) => return Err(other),
         }

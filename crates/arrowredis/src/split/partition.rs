@@ -168,37 +168,27 @@ impl Partitioner {
         let batch = block.decode().map_err(|error| self.content(error))?;
         let mut rows: BTreeMap<PartitionId, Vec<u64>> = BTreeMap::new();
         for (row, value) in values.values().iter().enumerate() {
-            rows.entry(PartitionId(*value))
-                .or_default()
-                .push(row as u64);
+            rows.entry(PartitionId(*value)).or_default().push(row as u64);
         }
         let codec = block.codec();
         let place = |(partition, rows): (_, Vec<u64>)| {
             let id = self.next_chunk(partition)?;
-            Ok(Assigned::Rows {
-                id,
-                batch: batch.clone(),
-                rows: rows.into(),
-                codec,
-            })
+            Ok(Assigned::Rows { id, batch: batch.clone(), rows: rows.into(), codec })
         };
         rows.into_iter().map(place).collect()
     }
 
     /// The partition numbers of a batch's rows; only their column is decoded.
     fn partition_values(&self, column: usize, block: &Block) -> Result<UInt64Array, Error> {
-        let only = block
-            .decode_projected(&[column])
-            .map_err(|error| self.content(error))?;
+        let only = block.decode_projected(&[column]).map_err(|error| self.content(error))?;
         let found = only.column(0);
         let refused = |row: usize, found: String| FileError::Partition {
             path: self.path.clone(),
             row: self.rows_seen.saturating_add(row as u64),
             found,
         };
-        if let Some(row) = found
-            .nulls()
-            .and_then(|nulls| (0..nulls.len()).find(|r| nulls.is_null(*r)))
+        if let Some(row) =
+            found.nulls().and_then(|nulls| (0..nulls.len()).find(|r| nulls.is_null(*r)))
         {
             return Err(refused(row, "null".to_owned()).into());
         }
@@ -218,18 +208,12 @@ impl Partitioner {
     fn finish(&mut self, source: &Source) -> Vec<Assigned> {
         let zero = PartitionId(0);
         if self.blocks_seen == 0 {
-            let id = ChunkId {
-                partition: zero,
-                batch: BatchIndex(0),
-            };
+            let id = ChunkId { partition: zero, batch: BatchIndex(0) };
             let batch = RecordBatch::new_empty(source.schema().clone());
             return vec![Assigned::Made(id, batch, Codec::Uncompressed)];
         }
         let waiting = std::mem::take(&mut self.waiting);
-        waiting
-            .into_iter()
-            .filter_map(|block| self.whole(zero, block).ok())
-            .collect()
+        waiting.into_iter().filter_map(|block| self.whole(zero, block).ok()).collect()
     }
 
     fn whole(&mut self, partition: PartitionId, block: Block) -> Result<Assigned, Error> {
@@ -242,26 +226,16 @@ impl Partitioner {
         *next = next.checked_add(1).ok_or_else(|| {
             let expected = format!("at most {} batches in partition {partition}", u32::MAX);
             let source = IpcError::invalid("the file", 0, expected, "more");
-            FileError::Content {
-                path: self.path.clone(),
-                source,
-            }
+            FileError::Content { path: self.path.clone(), source }
         })?;
         Ok(ChunkId { partition, batch })
     }
 
     fn content(&self, source: IpcError) -> Error {
-        FileError::Content {
-            path: self.path.clone(),
-            source,
-        }
-        .into()
+        FileError::Content { path: self.path.clone(), source }.into()
     }
 
     fn arrow(&self, source: arrow_schema::ArrowError) -> Error {
-        self.content(IpcError::Arrow {
-            what: "the column \"partition\" cannot be read",
-            source,
-        })
+        self.content(IpcError::Arrow { what: "the column \"partition\" cannot be read", source })
     }
 }

@@ -42,18 +42,12 @@ impl ChunkStore for MemoryStore {
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
         let values = self.values();
-        Ok(keys
-            .iter()
-            .map(|key| values.get(key).map(|value| value.len() as u64))
-            .collect())
+        Ok(keys.iter().map(|key| values.get(key).map(|value| value.len() as u64)).collect())
     }
 
     async fn list(&self, dataset: &DatasetName) -> Result<BTreeSet<ChunkId>, StoreError> {
         let values = self.values();
-        Ok(values
-            .keys()
-            .filter_map(|key| parse_chunk_key(dataset, key.as_bytes()))
-            .collect())
+        Ok(values.keys().filter_map(|key| parse_chunk_key(dataset, key.as_bytes())).collect())
     }
 
     fn address(&self) -> &str {

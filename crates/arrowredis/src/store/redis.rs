@@ -40,9 +40,7 @@ pub struct RedisStore {
 
 impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisStore")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -56,64 +54,39 @@ impl RedisStore {
         let info = connection_info(url)?;
         let address = display_address(&info);
         let failed = |source: RedisError| match source.kind() {
-            ErrorKind::InvalidClientConfig => StoreError::Address {
-                reason: source.to_string(),
-            },
-            ErrorKind::AuthenticationFailed => StoreError::Denied {
-                address: address.clone(),
-                source,
-            },
-            _ if matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
-                StoreError::Denied {
-                    address: address.clone(),
-                    source,
-                }
+            ErrorKind::InvalidClientConfig => StoreError::Address { reason: source.to_string() },
+            ErrorKind::AuthenticationFailed => {
+                StoreError::Denied { address: address.clone(), source }
             }
-            _ => StoreError::Connect {
-                address: address.clone(),
-                source,
-            },
+            _ if matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
+                StoreError::Denied { address: address.clone(), source }
+            }
+            _ => StoreError::Connect { address: address.clone(), source },
         };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(REPLY_TIMEOUT));
         let client = Client::open(info).map_err(failed)?;
-        let connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(failed)?;
+        let connection =
+            client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
         tracing::info!(%address, "connected");
-        Ok(Self {
-            connection,
-            address: address.into(),
-        })
+        Ok(Self { connection, address: address.into() })
     }
 
     async fn ask(&self, name: &'static str, key: &str, command: &Cmd) -> Result<Value, StoreError> {
         let reply = self.connection.clone().send_packed_command(command).await;
-        reply
-            .and_then(Value::extract_error)
-            .map_err(|error| self.failed(name, key, error))
+        reply.and_then(Value::extract_error).map_err(|error| self.failed(name, key, error))
     }
 
     fn failed(&self, command: &'static str, key: &str, source: RedisError) -> StoreError {
         let (key, address) = (key.to_owned(), self.address.to_string());
         match (source.kind(), source.code()) {
             (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask), _) => {
-                StoreError::Cluster {
-                    key,
-                    address,
-                    source,
-                }
+                StoreError::Cluster { key, address, source }
             }
             (_, Some("WRONGTYPE")) => StoreError::NotAChunk { key },
             (_, Some("NOAUTH" | "NOPERM")) => StoreError::Denied { address, source },
-            _ => StoreError::Command {
-                command,
-                key,
-                address,
-                source,
-            },
+            _ => StoreError::Command { command, key, address, source },
         }
     }
 
@@ -126,12 +99,7 @@ impl RedisStore {
             _ => "another type of reply".to_owned(),
         };
         let (key, address) = (key.to_owned(), self.address.to_string());
-        StoreError::Reply {
-            command,
-            key,
-            address,
-            found,
-        }
+        StoreError::Reply { command, key, address, found }
     }
 
     /// One number for each key, as STRLEN and EXISTS answer.
@@ -153,9 +121,7 @@ impl RedisStore {
                 .await
                 .map_err(|error| self.failed(command, &keys[0], error))?;
             for (key, reply) in keys.iter().zip(replies) {
-                let reply = reply
-                    .extract_error()
-                    .map_err(|e| self.failed(command, key, e))?;
+                let reply = reply.extract_error().map_err(|e| self.failed(command, key, e))?;
                 let number = match &reply {
                     Value::Int(number) => u64::try_from(*number).ok(),
                     _ => None,
@@ -186,10 +152,7 @@ impl ChunkStore for RedisStore {
         // One MGET saves replies of a few bytes their overhead; a large value is better asked for
         // alone, since the server builds a whole MGET reply before it sends any of it.
         let (name, replies) = if keys.len() == 1 {
-            (
-                "GET",
-                vec![self.ask("GET", first, cmd("GET").arg(first)).await?],
-            )
+            ("GET", vec![self.ask("GET", first, cmd("GET").arg(first)).await?])
         } else {
             match self.ask("MGET", first, cmd("MGET").arg(&keys)).await? {
                 Value::Array(replies) if replies.len() == keys.len() => ("MGET", replies),
@@ -201,20 +164,13 @@ impl ChunkStore for RedisStore {
             Value::Nil => Ok(None),
             other => Err(self.unexpected(name, key, &other)),
         };
-        keys.iter()
-            .map(String::as_str)
-            .zip(replies)
-            .map(value)
-            .collect()
+        keys.iter().map(String::as_str).zip(replies).map(value).collect()
     }
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
         let lengths = self.numbers("STRLEN", &keys).await?;
         // 0 is both an empty value and none at all.
-        let doubtful = keys
-            .iter()
-            .zip(&lengths)
-            .filter(|(_, length)| **length == 0);
+        let doubtful = keys.iter().zip(&lengths).filter(|(_, length)| **length == 0);
         let doubtful: Vec<String> = doubtful.map(|(key, _)| key.clone()).collect();
         let mut exists = self.numbers("EXISTS", &doubtful).await?.into_iter();
         let known = lengths.into_iter().map(|length| match length {
@@ -230,11 +186,7 @@ impl ChunkStore for RedisStore {
         let mut cursor = 0;
         loop {
             let mut scan = cmd("SCAN");
-            scan.arg(cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(KEYS_PER_SCAN);
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS_PER_SCAN);
             let reply = self.ask("SCAN", &pattern, &scan).await?;
             let (next, keys): (u64, Vec<Vec<u8>>) = ::redis::from_redis_value(reply)
                 .map_err(|error| self.failed("SCAN", &pattern, error.into()))?;
@@ -266,12 +218,10 @@ impl ToRedisArgs for Argument<'_> {
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
-    let info = url
-        .into_connection_info()
-        .map_err(|error| StoreError::Address {
-            // The client's description names the part that is wrong and repeats none of it.
-            reason: error.detail().unwrap_or("it is not a URL").to_owned(),
-        })?;
+    let info = url.into_connection_info().map_err(|error| StoreError::Address {
+        // The client's description names the part that is wrong and repeats none of it.
+        reason: error.detail().unwrap_or("it is not a URL").to_owned(),
+    })?;
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 

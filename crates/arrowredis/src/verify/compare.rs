@@ -96,17 +96,11 @@ fn shown(array: &ArrayRef, row: usize) -> String {
     let text = text.unwrap_or_else(|error| format!("a value that cannot be shown ({error})"));
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(MOST_CHARACTERS).collect();
-    if characters.next().is_some() {
-        format!("{start}…")
-    } else {
-        start
-    }
+    if characters.next().is_some() { format!("{start}…") } else { start }
 }
 
 /// The only value of an array.
 fn formatted(value: &ArrayRef) -> Result<String, ArrowError> {
     let options = FormatOptions::default().with_null("null");
-    ArrayFormatter::try_new(value, &options)?
-        .value(0)
-        .try_to_string()
+    ArrayFormatter::try_new(value, &options)?.value(0).try_to_string()
 }

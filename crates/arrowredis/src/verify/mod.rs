@@ -49,18 +49,10 @@ async fn compare(
     started: Instant,
 ) -> Result<VerifyReport, Error> {
     let bytes = sources.iter().map(|(source, _)| source.bytes()).sum();
-    progress.planned(Work {
-        chunks: 0,
-        rows: 0,
-        bytes,
-    });
+    progress.planned(Work { chunks: 0, rows: 0, bytes });
 
-    let [schema1, schema2] = sources
-        .each_ref()
-        .map(|(source, _)| plain_schema(source.schema()));
-    let mut sides = sources
-        .each_ref()
-        .map(|(source, path)| Side::new(source, path));
+    let [schema1, schema2] = sources.each_ref().map(|(source, _)| plain_schema(source.schema()));
+    let mut sides = sources.each_ref().map(|(source, path)| Side::new(source, path));
     let difference = match schema_difference(&schema1, &schema2) {
         Some(what) => Some(Difference::Schema { what }),
         None => compare_rows(&mut sides, &schema1, progress).await?,
@@ -84,10 +76,7 @@ async fn compare_rows(
 ) -> Result<Option<Difference>, Error> {
     loop {
         let [one, two] = &mut *sides;
-        let (left1, left2) = (
-            one.rows_at_hand(progress).await?,
-            two.rows_at_hand(progress).await?,
-        );
+        let (left1, left2) = (one.rows_at_hand(progress).await?, two.rows_at_hand(progress).await?);
         let rows = left1.min(left2);
         if rows == 0 {
             return rows_differ(sides, progress).await;
@@ -98,21 +87,13 @@ async fn compare_rows(
         let found = pipeline::run(move || {
             first_difference(&stretches.0, &stretches.1, &columns).map_err(|source| {
                 // Values that were decoded but cannot be laid out plainly.
-                FileError::Content {
-                    path: paths.0,
-                    source,
-                }
+                FileError::Content { path: paths.0, source }
             })
         });
         if let Some(found) = found.await? {
             let row = first + found.row as u64;
             let (column, value1, value2) = (found.column, found.value1, found.value2);
-            return Ok(Some(Difference::Value {
-                row,
-                column,
-                value1,
-                value2,
-            }));
+            return Ok(Some(Difference::Value { row, column, value1, value2 }));
         }
     }
 }
@@ -164,13 +145,7 @@ impl Side {
             })
             .try_buffered(pipeline::cores())
             .boxed();
-        Self {
-            path: path.to_owned(),
-            batches,
-            current: None,
-            compared: 0,
-            batches_read: 0,
-        }
+        Self { path: path.to_owned(), batches, current: None, compared: 0, batches_read: 0 }
     }
 
     /// How many rows can be taken at once; 0 at the end of the file.
@@ -183,11 +158,7 @@ impl Side {
             let Some((batch, bytes)) = self.batches.try_next().await? else {
                 return Ok(0);
             };
-            progress.done(Work {
-                chunks: 1,
-                rows: batch.num_rows() as u64,
-                bytes,
-            });
+            progress.done(Work { chunks: 1, rows: batch.num_rows() as u64, bytes });
             self.batches_read += 1;
             self.current = Some(batch);
         }

@@ -12,11 +12,7 @@ use arrow_select::take::take;
 ///
 /// Run-end encoding stays in it: it is a type of its own, not a way to write another one.
 pub(super) fn plain_schema(schema: &Schema) -> Schema {
-    let fields: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|f| plain_field(f, Runs::Kept))
-        .collect();
+    let fields: Vec<_> = schema.fields().iter().map(|f| plain_field(f, Runs::Kept)).collect();
     Schema::new(fields).with_metadata(schema.metadata().clone())
 }
 
@@ -43,11 +39,7 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
                 .map(|child| plain(&make_array(child.clone())).map(|child| child.to_data()))
                 .collect::<Result<Vec<_>, _>>()?;
             let data_type = plain_type(other, Runs::Expanded);
-            data.into_builder()
-                .data_type(data_type)
-                .child_data(children)
-                .build()
-                .map(make_array)
+            data.into_builder().data_type(data_type).child_data(children).build().map(make_array)
         }
     }
 }

@@ -41,10 +41,7 @@ fn class(error: &Error) -> ErrorClass {
 fn try_split(runtime: &tokio::runtime::Runtime, path: &Path) -> Result<(), Error> {
     let (store, name) = (MemoryStore::new(), dataset("d"));
     for compression in [None, Some(Codec::Uncompressed)] {
-        let options = SplitOptions {
-            compression,
-            ..SplitOptions::default()
-        };
+        let options = SplitOptions { compression, ..SplitOptions::default() };
         let job = arrowredis::split::split(&store, path, &name, &options, &Unwatched);
         runtime.block_on(job)?;
     }
@@ -53,9 +50,7 @@ fn try_split(runtime: &tokio::runtime::Runtime, path: &Path) -> Result<(), Error
 
 fn source(runtime: &tokio::runtime::Runtime, folder: &Path, codec: Codec) -> (Vec<u8>, Vec<u8>) {
     let (file, stream) = (folder.join("whole.arrow"), folder.join("whole.arrows"));
-    runtime
-        .block_on(generate(&file, &small(codec), &Unwatched))
-        .unwrap();
+    runtime.block_on(generate(&file, &small(codec), &Unwatched)).unwrap();
     let reader =
         arrow_ipc::reader::FileReader::try_new(fs::File::open(&file).unwrap(), None).unwrap();
     let schema = reader.schema();
@@ -101,9 +96,7 @@ fn a_file_with_a_flipped_bit_never_panics() {
                 fs::write(&path, &flipped).unwrap();
                 let results = [
                     try_split(&runtime, &path),
-                    runtime
-                        .block_on(verify_files(&whole, &path, &Unwatched))
-                        .map(drop),
+                    runtime.block_on(verify_files(&whole, &path, &Unwatched)).map(drop),
                 ];
                 for error in results.into_iter().filter_map(Result::err) {
                     assert_eq!(class(&error), ErrorClass::Usage, "byte {at}: {error:?}");
@@ -112,20 +105,14 @@ fn a_file_with_a_flipped_bit_never_panics() {
             }
         }
     }
-    assert!(
-        refused > FLIPS,
-        "the format's own checks refuse many: {refused}"
-    );
+    assert!(refused > FLIPS, "the format's own checks refuse many: {refused}");
 }
 
 #[test]
 fn a_value_cut_anywhere_is_an_error_that_names_the_key() {
     let world = World::new();
     let path = world.path("d.arrow");
-    let options = GenerateOptions {
-        batches: 1,
-        ..small(Codec::Lz4)
-    };
+    let options = GenerateOptions { batches: 1, ..small(Codec::Lz4) };
     world.wait(generate(&path, &options, &Unwatched)).unwrap();
     world.split(&path, "d").unwrap();
     let key = "d:{part=00000}:batch=00000";
@@ -152,10 +139,7 @@ fn a_value_with_a_flipped_bit_never_panics() {
     let key = "d:{part=00000}:batch=00000";
     for codec in Codec::ALL {
         let path = world.path("d.arrow");
-        let options = GenerateOptions {
-            batches: 1,
-            ..small(codec)
-        };
+        let options = GenerateOptions { batches: 1, ..small(codec) };
         world.wait(generate(&path, &options, &Unwatched)).unwrap();
         world.split(&path, "d").unwrap();
         let value = world.value(key);

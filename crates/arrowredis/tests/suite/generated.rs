@@ -15,30 +15,19 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 fn small() -> GenerateOptions {
-    GenerateOptions {
-        partitions: 3,
-        batches: 2,
-        rows: 1_000,
-        ..GenerateOptions::default()
-    }
+    GenerateOptions { partitions: 3, batches: 2, rows: 1_000, ..GenerateOptions::default() }
 }
 
 fn write(path: &std::path::Path, options: &GenerateOptions) -> Result<u64, Error> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime
-        .block_on(generate(path, options, &Unwatched))
-        .map(|report| report.bytes)
+    runtime.block_on(generate(path, options, &Unwatched)).map(|report| report.bytes)
 }
 
 fn batches(options: &GenerateOptions) -> Vec<RecordBatch> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("d.arrow");
     let bytes = write(&path, options).unwrap();
-    assert_eq!(
-        fs::metadata(&path).unwrap().len(),
-        bytes,
-        "the report gives the file's size"
-    );
+    assert_eq!(fs::metadata(&path).unwrap().len(), bytes, "the report gives the file's size");
     let reader =
         arrow_ipc::reader::FileReader::try_new(fs::File::open(&path).unwrap(), None).unwrap();
     reader.collect::<Result<_, _>>().unwrap()
@@ -50,15 +39,7 @@ fn the_same_seed_gives_the_same_bytes_for_any_number_of_workers() {
     let mut files = Vec::new();
     for (seed, workers) in [(1, Some(1)), (1, Some(7)), (1, None), (2, None)] {
         let path = folder.path().join(format!("{}", files.len()));
-        write(
-            &path,
-            &GenerateOptions {
-                seed,
-                workers,
-                ..small()
-            },
-        )
-        .unwrap();
+        write(&path, &GenerateOptions { seed, workers, ..small() }).unwrap();
         files.push(fs::read(&path).unwrap());
     }
     assert!(files[0] == files[1] && files[1] == files[2]);
@@ -107,74 +88,41 @@ fn columns_have_the_names_types_and_ranges_that_are_documented() {
             *value == id - 1
         }));
         let partition = batch.column(1).as_primitive::<Int32Type>();
-        assert!(
-            partition
-                .values()
-                .iter()
-                .all(|value| *value as usize == index / 2)
-        );
+        assert!(partition.values().iter().all(|value| *value as usize == index / 2));
         let ints = batch.column(2).as_primitive::<Int32Type>();
         assert!(ints.values().iter().all(|value| value.abs() <= 1_000_000));
-        let times = batch
-            .column(6)
-            .as_primitive::<TimestampNanosecondType>()
-            .values();
+        let times = batch.column(6).as_primitive::<TimestampNanosecondType>().values();
         let span = times.iter().max().unwrap() - times.iter().min().unwrap();
         let day = 24 * 3600 * 1_000_000_000i64;
         assert!(span <= 30 * day && span > 29 * day);
         let decimals = batch.column(7).as_primitive::<Decimal128Type>();
-        assert!(
-            decimals.values().iter().any(|value| value % 10 != 0),
-            "all four places are used"
-        );
+        assert!(decimals.values().iter().any(|value| value % 10 != 0), "all four places are used");
         let lists = batch.column(9).as_list::<i32>();
         let lengths: Vec<usize> = lists.iter().map(|list| list.unwrap().len()).collect();
-        assert_eq!(
-            (lengths.iter().min(), lengths.iter().max()),
-            (Some(&0), Some(&5))
-        );
+        assert_eq!((lengths.iter().min(), lengths.iter().max()), (Some(&0), Some(&5)));
         let items = lists.values().as_primitive::<Int32Type>().values();
         assert!(items.iter().all(|value| (0..1_000).contains(value)));
-        assert!(
-            batch
-                .columns()
-                .iter()
-                .all(|column| column.null_count() == 0)
-        );
+        assert!(batch.columns().iter().all(|column| column.null_count() == 0));
     }
 }
 
 #[test]
 fn dictionary_words_are_the_plain_words() {
     let plain = batches(&small());
-    let encoded = batches(&GenerateOptions {
-        words: Words::Dictionary,
-        ..small()
-    });
+    let encoded = batches(&GenerateOptions { words: Words::Dictionary, ..small() });
     for (plain, encoded) in plain.iter().zip(&encoded) {
         let words = arrow_cast::cast(encoded.column(8), &DataType::Utf8).unwrap();
         assert_eq!(&words, plain.column(8));
     }
-    assert_eq!(
-        encoded[0]
-            .column(8)
-            .as_dictionary::<Int32Type>()
-            .values()
-            .len(),
-        5_000
-    );
+    assert_eq!(encoded[0].column(8).as_dictionary::<Int32Type>().values().len(), 5_000);
 }
 
 #[test]
 fn any_shape_has_as_many_rows_as_asked_for() {
-    let mut runner = TestRunner::new(Config {
-        cases: 24,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
     let shapes = (1..5u32, 1..4u32, 0..70u32, 1..40u32, any::<u64>());
-    let result = runner.run(
-        &shapes,
-        |(partitions, batches_each, rows, string_cardinality, seed)| {
+    let result =
+        runner.run(&shapes, |(partitions, batches_each, rows, string_cardinality, seed)| {
             let options = GenerateOptions {
                 partitions,
                 batches: batches_each,
@@ -189,8 +137,7 @@ fn any_shape_has_as_many_rows_as_asked_for() {
             prop_assert_eq!(batches.len() as u32, partitions * batches_each);
             prop_assert!(batches.iter().all(|batch| batch.num_rows() as u32 == rows));
             Ok(())
-        },
-    );
+        });
     result.unwrap();
 }
 
@@ -199,48 +146,12 @@ fn numbers_out_of_range_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("d.arrow");
     for (options, name) in [
-        (
-            GenerateOptions {
-                partitions: 0,
-                ..small()
-            },
-            "partitions",
-        ),
-        (
-            GenerateOptions {
-                partitions: u32::MAX,
-                ..small()
-            },
-            "partitions",
-        ),
-        (
-            GenerateOptions {
-                batches: 0,
-                ..small()
-            },
-            "batches",
-        ),
-        (
-            GenerateOptions {
-                rows: u32::MAX,
-                ..small()
-            },
-            "rows",
-        ),
-        (
-            GenerateOptions {
-                string_cardinality: 0,
-                ..small()
-            },
-            "string_cardinality",
-        ),
-        (
-            GenerateOptions {
-                workers: Some(0),
-                ..small()
-            },
-            "workers",
-        ),
+        (GenerateOptions { partitions: 0, ..small() }, "partitions"),
+        (GenerateOptions { partitions: u32::MAX, ..small() }, "partitions"),
+        (GenerateOptions { batches: 0, ..small() }, "batches"),
+        (GenerateOptions { rows: u32::MAX, ..small() }, "rows"),
+        (GenerateOptions { string_cardinality: 0, ..small() }, "string_cardinality"),
+        (GenerateOptions { workers: Some(0), ..small() }, "workers"),
         (
             GenerateOptions {
                 partitions: i32::MAX as u32,
@@ -253,10 +164,7 @@ fn numbers_out_of_range_are_refused_by_name() {
     ] {
         let error = write(&path, &options).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Usage);
-        assert!(
-            error.to_string().starts_with(&format!("{name} is ")),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with(&format!("{name} is ")), "{error}");
         assert!(!path.exists());
     }
 }
@@ -276,10 +184,7 @@ fn a_file_that_cannot_be_written_leaves_what_was_there() {
 fn a_file_replaces_what_a_link_names_and_has_ordinary_permissions() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let (file, link) = (
-        folder.path().join("d.arrow"),
-        folder.path().join("link.arrow"),
-    );
+    let (file, link) = (folder.path().join("d.arrow"), folder.path().join("link.arrow"));
     fs::write(&file, "old").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     write(&link, &small()).unwrap();
@@ -289,11 +194,7 @@ fn a_file_replaces_what_a_link_names_and_has_ordinary_permissions() {
     fs::File::create(&reference).unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&file), mode(&reference));
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        3,
-        "nothing else is left"
-    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left");
 }
 
 #[test]
@@ -302,10 +203,7 @@ fn dropping_the_future_removes_the_file_in_the_making() {
     let path = Arc::new(folder.path().join("d.arrow"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let options = GenerateOptions {
-            partitions: 10_000,
-            ..small()
-        };
+        let options = GenerateOptions { partitions: 10_000, ..small() };
         let mut job = Box::pin(generate(&path, &options, &Unwatched));
         // Far enough that the file has been begun.
         while fs::read_dir(folder.path()).unwrap().count() == 0 {

@@ -17,12 +17,7 @@ use crate::support::{World, dataset, write_file};
 /// A world in which dataset "d" has 4 partitions of 3 batches of 50 rows.
 fn loaded() -> World {
     let world = World::new();
-    let options = GenerateOptions {
-        partitions: 4,
-        batches: 3,
-        rows: 50,
-        ..Default::default()
-    };
+    let options = GenerateOptions { partitions: 4, batches: 3, rows: 50, ..Default::default() };
     let path = world.path("d.arrow");
     world.wait(generate(&path, &options, &Unwatched)).unwrap();
     world.split(&path, "d").unwrap();
@@ -31,11 +26,7 @@ fn loaded() -> World {
 
 fn options(partitions: &str, batches: Option<u32>) -> ReadOptions {
     let partitions = partitions.parse().unwrap();
-    ReadOptions {
-        partitions,
-        batches,
-        ..ReadOptions::default()
-    }
+    ReadOptions { partitions, batches, ..ReadOptions::default() }
 }
 
 fn key(partition: u32, batch: u32) -> String {
@@ -69,12 +60,7 @@ fn partitions_come_in_order_each_once_however_they_are_asked_for() {
 }
 
 fn first_id(batch: &RecordBatch) -> i64 {
-    batch
-        .column(0)
-        .as_any()
-        .downcast_ref::<Int64Array>()
-        .unwrap()
-        .value(0)
+    batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0)
 }
 
 #[test]
@@ -102,53 +88,25 @@ fn what_is_absent_is_named() {
         ("0,7", None, key(7, 0)),
         ("7", Some(2), key(7, 0)),
     ] {
-        let error = world
-            .read_with("d", &options(partitions, batches))
-            .unwrap_err();
+        let error = world.read_with("d", &options(partitions, batches)).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Data);
-        assert!(
-            error.to_string().contains(&absent),
-            "{partitions} {batches:?}: {error}"
-        );
+        assert!(error.to_string().contains(&absent), "{partitions} {batches:?}: {error}");
     }
     // The last batch of a partition is missed by nobody unless --batches says so.
-    assert_eq!(
-        world
-            .read_with("d", &options("2", None))
-            .unwrap()
-            .1
-            .chunks_present,
-        2
-    );
+    assert_eq!(world.read_with("d", &options("2", None)).unwrap().1.chunks_present, 2);
 }
 
 #[test]
 fn what_may_be_missing_is_left_out_and_reported() {
     let world = loaded();
     delete(&world, 1, 1);
-    let lenient = |partitions, batches| ReadOptions {
-        allow_missing: true,
-        ..options(partitions, batches)
-    };
+    let lenient =
+        |partitions, batches| ReadOptions { allow_missing: true, ..options(partitions, batches) };
     let (table, report) = world.read_with("d", &lenient("all", None)).unwrap();
-    assert_eq!(
-        (
-            table.batches.len(),
-            report.chunks_present,
-            report.chunks_expected
-        ),
-        (11, 11, 12)
-    );
+    assert_eq!((table.batches.len(), report.chunks_present, report.chunks_expected), (11, 11, 12));
     assert_eq!(report.missing, [key(1, 1)]);
     let (table, report) = world.read_with("d", &lenient("7-8", Some(2))).unwrap();
-    assert_eq!(
-        (
-            table.batches.len(),
-            report.chunks_present,
-            report.chunks_expected
-        ),
-        (0, 0, 4)
-    );
+    assert_eq!((table.batches.len(), report.chunks_present, report.chunks_expected), (0, 0, 4));
     let (_, report) = world.read_with("nobody", &lenient("all", None)).unwrap();
     assert_eq!(report.rows, 0);
 
@@ -156,10 +114,7 @@ fn what_may_be_missing_is_left_out_and_reported() {
     let nothing = lenient("7", Some(1));
     let written = read_to_file(&store, &name, &out, None, &nothing, &Unwatched);
     let error = world.wait(written).unwrap_err();
-    assert!(
-        matches!(error, Error::Data(DataError::NothingToWrite { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Data(DataError::NothingToWrite { .. })), "{error:?}");
     assert!(!out.exists());
 }
 
@@ -168,10 +123,7 @@ fn a_dataset_that_is_not_there_is_named_with_where_it_was_looked_for() {
     let world = loaded();
     for selection in [options("all", None), options("0", Some(2))] {
         let error = world.read_with("nobody", &selection).unwrap_err();
-        assert!(
-            matches!(error, Error::Data(DataError::NoDataset { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::Data(DataError::NoDataset { .. })), "{error:?}");
         let shown = error.to_string();
         assert!(shown.contains("nobody:{part=00000}:batch=00000"), "{shown}");
         assert!(shown.contains(&world.server.port().to_string()), "{shown}");
@@ -182,17 +134,11 @@ fn a_dataset_that_is_not_there_is_named_with_where_it_was_looked_for() {
 fn a_value_that_is_no_chunk_is_named() {
     let world = loaded();
     for (value, expected) in [
-        (
-            &b"hello world, this is no arrow"[..],
-            "begin with \"hello world,\"",
-        ),
+        (&b"hello world, this is no arrow"[..], "begin with \"hello world,\""),
         (b"", "0 bytes"),
         (b"ARROW1\0\0", "ARROW1"),
         (b"\xff\xff\xff\xff\0\0\0\0", "expected a schema"),
-        (
-            b"\xff\xff\xff\xff\xff\xff\xff\x7f",
-            "needs 2147483647 bytes",
-        ),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f", "needs 2147483647 bytes"),
         (b"\xff\xff\xff\xff\0\0\0\x80", "positive"),
     ] {
         world.redis(&[b"SET", key(2, 1).as_bytes(), value]);
@@ -213,26 +159,14 @@ fn a_value_that_is_no_chunk_is_named() {
 fn a_chunk_with_another_schema_is_named_with_the_difference() {
     let world = loaded();
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
-    let batch = RecordBatch::try_new(
-        Arc::clone(&schema),
-        vec![Arc::new(Int64Array::from(vec![1]))],
-    );
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![1]))]);
     let path = world.path("other.arrow");
     write_file(&path, &schema, &[batch.unwrap()], Codec::Uncompressed);
     world.split(&path, "other").unwrap();
-    world.redis(&[
-        b"COPY",
-        b"other:{part=00000}:batch=00000",
-        key(3, 0).as_bytes(),
-        b"REPLACE",
-    ]);
+    world.redis(&[b"COPY", b"other:{part=00000}:batch=00000", key(3, 0).as_bytes(), b"REPLACE"]);
     let error = world.read("d").unwrap_err();
-    let Error::Data(DataError::SchemaDiffers {
-        key: named,
-        first,
-        difference,
-    }) = &error
-    else {
+    let Error::Data(DataError::SchemaDiffers { key: named, first, difference }) = &error else {
         panic!("{error:?}")
     };
     assert_eq!((named, first), (&key(3, 0), &key(0, 0)));
@@ -257,15 +191,10 @@ fn a_stream_fetches_no_further_than_its_budget() {
     let chunk = stored.bytes / stored.chunks;
 
     let budget = 8 * chunk;
-    let options = ReadOptions {
-        byte_budget: budget,
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { byte_budget: budget, ..ReadOptions::default() };
     let (store, name) = (world.store(), dataset("d"));
     world.wait(async {
-        let mut stream = read_batches(&store, &name, &options, &Unwatched)
-            .await
-            .unwrap();
+        let mut stream = read_batches(&store, &name, &options, &Unwatched).await.unwrap();
         assert_eq!(stream.schema().unwrap().fields().len(), 10);
         let first = stream.try_next().await.unwrap().unwrap();
         assert_eq!(first.num_rows(), 2_000);
@@ -281,32 +210,17 @@ fn a_stream_fetches_no_further_than_its_budget() {
 fn the_smallest_budgets_and_widths_still_read_everything() {
     let world = loaded();
     for (byte_budget, pipeline, concurrency) in [(0, 1, 1), (1, 64, 256), (u64::MAX, 1_000, 1)] {
-        let options = ReadOptions {
-            byte_budget,
-            pipeline,
-            concurrency,
-            ..ReadOptions::default()
-        };
+        let options = ReadOptions { byte_budget, pipeline, concurrency, ..ReadOptions::default() };
         assert_eq!(world.read_with("d", &options).unwrap().1.rows, 600);
     }
     let path = world.path("d.arrow");
-    let narrow = SplitOptions {
-        max_inflight: 1,
-        bytes_in_flight: 0,
-        ..SplitOptions::default()
-    };
-    assert_eq!(
-        world.split_with(&path, "narrow", &narrow).unwrap().rows,
-        600
-    );
+    let narrow = SplitOptions { max_inflight: 1, bytes_in_flight: 0, ..SplitOptions::default() };
+    assert_eq!(world.split_with(&path, "narrow", &narrow).unwrap().rows, 600);
 }
 
 #[test]
 fn partitions_can_be_given_as_numbers() {
     let world = loaded();
-    let options = ReadOptions {
-        partitions: Partitions::of([3, 1]),
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { partitions: Partitions::of([3, 1]), ..ReadOptions::default() };
     assert_eq!(world.read_with("d", &options).unwrap().1.chunks_present, 6);
 }

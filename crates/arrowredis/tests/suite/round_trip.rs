@@ -24,11 +24,7 @@ use crate::support::{World, dataset, joined, write_file, write_stream};
 const CASES: u32 = 150;
 
 fn codec() -> impl Strategy<Value = Codec> {
-    prop_oneof![
-        Just(Codec::Zstd),
-        Just(Codec::Lz4),
-        Just(Codec::Uncompressed)
-    ]
+    prop_oneof![Just(Codec::Zstd), Just(Codec::Lz4), Just(Codec::Uncompressed)]
 }
 
 /// Goal: any stream survives, whether its messages are forwarded or encoded anew, read into
@@ -37,26 +33,15 @@ fn codec() -> impl Strategy<Value = Codec> {
 #[test]
 fn arbitrary_data_survives() {
     let world = World::new();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        ..Config::default()
-    });
-    let inputs = (
-        data(),
-        codec(),
-        proptest::option::of(codec()),
-        proptest::option::of(codec()),
-    );
+    let mut runner = TestRunner::new(Config { cases: CASES, ..Config::default() });
+    let inputs = (data(), codec(), proptest::option::of(codec()), proptest::option::of(codec()));
     let result = runner.run(&inputs, |(data, written, stored, read)| {
         let name = world.fresh_name();
         // The Arrow library's file writer refuses dictionaries that change, its stream writer not.
         let source = world.path("source.arrows");
         write_stream(&source, &data.schema, &data.batches, written);
 
-        let options = SplitOptions {
-            compression: stored,
-            ..SplitOptions::default()
-        };
+        let options = SplitOptions { compression: stored, ..SplitOptions::default() };
         let report = world.split_with(&source, &name, &options).map_err(failed)?;
         prop_assert_eq!(report.chunks as usize, data.batches.len().max(1));
         let (table, _) = world.read(&name).map_err(failed)?;
@@ -71,9 +56,7 @@ fn arbitrary_data_survives() {
         for out in ["copy.arrow", "copy.arrows"] {
             let copy = world.path(out);
             write_out(&world, &name, &copy, read);
-            let report = world
-                .wait(verify_files(&source, &copy, &Unwatched))
-                .map_err(failed)?;
+            let report = world.wait(verify_files(&source, &copy, &Unwatched)).map_err(failed)?;
             prop_assert!(report.equal, "{}: {:?}", out, report.difference);
             // Readable by the Arrow library's own readers, too.
             prop_assert_eq!(
@@ -93,31 +76,17 @@ fn failed(error: arrowredis::error::Error) -> proptest::test_runner::TestCaseErr
 fn write_out(world: &World, name: &str, copy: &Path, codec: Option<Codec>) {
     let (store, name) = (world.store(), dataset(name));
     let options = Default::default();
-    if copy
-        .extension()
-        .is_some_and(|extension| extension == "arrow")
-    {
-        world
-            .wait(read_to_file(
-                &store, &name, copy, codec, &options, &Unwatched,
-            ))
-            .unwrap();
+    if copy.extension().is_some_and(|extension| extension == "arrow") {
+        world.wait(read_to_file(&store, &name, copy, codec, &options, &Unwatched)).unwrap();
     } else {
         let out = Box::new(std::fs::File::create(copy).unwrap());
-        world
-            .wait(read_to_writer(
-                &store, &name, out, codec, &options, &Unwatched,
-            ))
-            .unwrap();
+        world.wait(read_to_writer(&store, &name, out, codec, &options, &Unwatched)).unwrap();
     }
 }
 
 fn rows_of(path: &Path) -> usize {
     let file = std::fs::File::open(path).unwrap();
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "arrow")
-    {
+    if path.extension().is_some_and(|extension| extension == "arrow") {
         let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
         reader.map(|batch| batch.unwrap().num_rows()).sum()
     } else {
@@ -131,63 +100,47 @@ fn rows_of(path: &Path) -> usize {
 #[test]
 fn rows_are_filed_under_their_own_partition() {
     let world = World::new();
-    let mut runner = TestRunner::new(Config {
-        cases: 60,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
     let values = proptest::collection::vec(proptest::collection::vec(0..4i32, 0..20), 1..5);
-    let result = runner.run(
-        &(values, proptest::option::of(codec())),
-        |(values, stored)| {
-            let name = world.fresh_name();
-            let schema = Arc::new(Schema::new(vec![
-                Field::new("row", DataType::Int64, false),
-                Field::new("partition", DataType::Int32, false),
-            ]));
-            let mut first = 0;
-            let batches: Vec<_> = values
-                .iter()
-                .map(|values| {
-                    let rows = Int64Array::from_iter_values(first..first + values.len() as i64);
-                    first += values.len() as i64;
-                    let columns: Vec<ArrayRef> =
-                        vec![Arc::new(rows), Arc::new(Int32Array::from(values.clone()))];
-                    RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
-                })
-                .collect();
-            let source = world.path("source.arrow");
-            write_file(&source, &schema, &batches, Codec::Zstd);
-            let options = SplitOptions {
-                compression: stored,
-                batches: Some(2),
-                ..Default::default()
-            };
-            let report = world.split_with(&source, &name, &options).map_err(failed)?;
-            prop_assert_eq!(report.partitioned_by, PartitionedBy::Column);
-            prop_assert_eq!(report.rows, first as u64);
+    let result = runner.run(&(values, proptest::option::of(codec())), |(values, stored)| {
+        let name = world.fresh_name();
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("row", DataType::Int64, false),
+            Field::new("partition", DataType::Int32, false),
+        ]));
+        let mut first = 0;
+        let batches: Vec<_> = values
+            .iter()
+            .map(|values| {
+                let rows = Int64Array::from_iter_values(first..first + values.len() as i64);
+                first += values.len() as i64;
+                let columns: Vec<ArrayRef> =
+                    vec![Arc::new(rows), Arc::new(Int32Array::from(values.clone()))];
+                RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+            })
+            .collect();
+        let source = world.path("source.arrow");
+        write_file(&source, &schema, &batches, Codec::Zstd);
+        let options = SplitOptions { compression: stored, batches: Some(2), ..Default::default() };
+        let report = world.split_with(&source, &name, &options).map_err(failed)?;
+        prop_assert_eq!(report.partitioned_by, PartitionedBy::Column);
+        prop_assert_eq!(report.rows, first as u64);
 
-            let (table, _) = world.read(&name).map_err(failed)?;
-            let all = joined(&schema, &table.batches);
-            let got: Vec<(i32, i64)> = all
-                .column(1)
-                .as_primitive::<arrow_array::types::Int32Type>()
-                .values()
-                .iter()
-                .copied()
-                .zip(
-                    all.column(0)
-                        .as_primitive::<Int64Type>()
-                        .values()
-                        .iter()
-                        .copied(),
-                )
-                .collect();
-            let mut expected: Vec<(i32, i64)> = values.iter().flatten().copied().zip(0..).collect();
-            expected.sort();
-            prop_assert_eq!(got, expected);
-            Ok(())
-        },
-    );
+        let (table, _) = world.read(&name).map_err(failed)?;
+        let all = joined(&schema, &table.batches);
+        let got: Vec<(i32, i64)> = all
+            .column(1)
+            .as_primitive::<arrow_array::types::Int32Type>()
+            .values()
+            .iter()
+            .copied()
+            .zip(all.column(0).as_primitive::<Int64Type>().values().iter().copied())
+            .collect();
+        let mut expected: Vec<(i32, i64)> = values.iter().flatten().copied().zip(0..).collect();
+        expected.sort();
+        prop_assert_eq!(got, expected);
+        Ok(())
+    });
     result.unwrap();
 }
 
@@ -197,20 +150,14 @@ fn without_a_partition_column_batches_are_counted() {
     let schema = Arc::new(Schema::new(vec![Field::new("row", DataType::Int64, false)]));
     let batches: Vec<_> = (0..7)
         .map(|n| {
-            RecordBatch::try_new(
-                Arc::clone(&schema),
-                vec![Arc::new(Int64Array::from(vec![n]))],
-            )
-            .unwrap()
+            RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![n]))])
+                .unwrap()
         })
         .collect();
     let source = world.path("source.arrow");
     write_file(&source, &schema, &batches, Codec::Lz4);
 
-    let three = SplitOptions {
-        batches: Some(3),
-        ..SplitOptions::default()
-    };
+    let three = SplitOptions { batches: Some(3), ..SplitOptions::default() };
     let report = world.split_with(&source, "by3", &three).unwrap();
     assert_eq!((report.partitions, report.chunks), (3, 7));
     assert_eq!(report.partitioned_by, PartitionedBy::Batches);
@@ -245,25 +192,12 @@ fn a_file_without_batches_keeps_its_schema_in_one_chunk() {
 #[test]
 fn batches_without_rows_stay_with_their_neighbours() {
     let world = World::new();
-    let schema = Arc::new(Schema::new(vec![Field::new(
-        "partition",
-        DataType::Int8,
-        false,
-    )]));
+    let schema = Arc::new(Schema::new(vec![Field::new("partition", DataType::Int8, false)]));
     let batch = |values: &[i8]| {
-        RecordBatch::try_new(
-            Arc::clone(&schema),
-            vec![Arc::new(Int8Array::from(values.to_vec()))],
-        )
-        .unwrap()
+        RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int8Array::from(values.to_vec()))])
+            .unwrap()
     };
-    let batches = [
-        batch(&[]),
-        batch(&[5, 5]),
-        batch(&[]),
-        batch(&[9]),
-        batch(&[]),
-    ];
+    let batches = [batch(&[]), batch(&[5, 5]), batch(&[]), batch(&[9]), batch(&[])];
     let source = world.path("source.arrow");
     write_file(&source, &schema, &batches, Codec::Uncompressed);
     world.split(&source, "p").unwrap();
@@ -278,25 +212,15 @@ fn batches_without_rows_stay_with_their_neighbours() {
 #[test]
 fn a_partition_that_is_none_is_refused_with_its_row() {
     let world = World::new();
-    let schema = Arc::new(Schema::new(vec![Field::new(
-        "partition",
-        DataType::Int64,
-        true,
-    )]));
-    for (values, found) in [
-        (vec![Some(1), None], "row 4 holds null"),
-        (vec![Some(-3)], "row 3 holds -3"),
-    ] {
+    let schema = Arc::new(Schema::new(vec![Field::new("partition", DataType::Int64, true)]));
+    for (values, found) in
+        [(vec![Some(1), None], "row 4 holds null"), (vec![Some(-3)], "row 3 holds -3")]
+    {
         let good = Int64Array::from(vec![7, 7, 7]);
         let batch =
             |array| RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(array)]).unwrap();
         let source = world.path("source.arrow");
-        write_file(
-            &source,
-            &schema,
-            &[batch(good), batch(Int64Array::from(values))],
-            Codec::Zstd,
-        );
+        write_file(&source, &schema, &[batch(good), batch(Int64Array::from(values))], Codec::Zstd);
         let error = world.split(&source, "p").unwrap_err().to_string();
         assert!(error.contains(found), "{error}");
     }
@@ -305,22 +229,13 @@ fn a_partition_that_is_none_is_refused_with_its_row() {
 #[test]
 fn a_partition_column_of_text_is_no_partition_column() {
     let world = World::new();
-    let schema = Arc::new(Schema::new(vec![Field::new(
-        "partition",
-        DataType::Utf8,
-        true,
-    )]));
-    let batch = RecordBatch::try_new(
-        Arc::clone(&schema),
-        vec![Arc::new(StringArray::from(vec!["x"]))],
-    )
-    .unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("partition", DataType::Utf8, true)]));
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(StringArray::from(vec!["x"]))])
+            .unwrap();
     let source = world.path("source.arrow");
     write_file(&source, &schema, &[batch], Codec::Zstd);
-    assert_eq!(
-        world.split(&source, "p").unwrap().partitioned_by,
-        PartitionedBy::Nothing
-    );
+    assert_eq!(world.split(&source, "p").unwrap().partitioned_by, PartitionedBy::Nothing);
 }
 
 /// A file has one dictionary a column; chunks have their own.
@@ -328,11 +243,8 @@ fn a_partition_column_of_text_is_no_partition_column() {
 fn dictionaries_that_differ_become_one_in_a_file() {
     let world = World::new();
     let schema = word_schema();
-    let batches = [
-        words(&schema, &["a", "b"]),
-        words(&schema, &["b", "c", "a"]),
-        words(&schema, &["d"]),
-    ];
+    let batches =
+        [words(&schema, &["a", "b"]), words(&schema, &["b", "c", "a"]), words(&schema, &["d"])];
     let source = world.path("source.arrows");
     write_stream(&source, &schema, &batches, Codec::Uncompressed);
     world.split(&source, "p").unwrap();
@@ -345,11 +257,7 @@ fn dictionaries_that_differ_become_one_in_a_file() {
     for batch in file {
         let batch = batch.unwrap();
         let dictionary = batch.column(0).as_dictionary::<Int8Type>().clone();
-        assert_eq!(
-            dictionary.values().len(),
-            4,
-            "every batch reads the one dictionary"
-        );
+        assert_eq!(dictionary.values().len(), 4, "every batch reads the one dictionary");
         let plain = arrow_cast::cast(&dictionary, &DataType::Utf8).unwrap();
         values.extend(plain.as_string::<i32>().iter().flatten().map(str::to_owned));
     }
@@ -362,38 +270,22 @@ fn dictionaries_that_outgrow_their_keys_fail_in_a_file_and_not_in_a_stream() {
     let schema = word_schema();
     let names: Vec<String> = (0..200).map(|n| format!("word{n}")).collect();
     let part = |range: std::ops::Range<usize>| {
-        words(
-            &schema,
-            &names[range].iter().map(String::as_str).collect::<Vec<_>>(),
-        )
+        words(&schema, &names[range].iter().map(String::as_str).collect::<Vec<_>>())
     };
     let source = world.path("source.arrows");
-    write_stream(
-        &source,
-        &schema,
-        &[part(0..100), part(100..200)],
-        Codec::Zstd,
-    );
+    write_stream(&source, &schema, &[part(0..100), part(100..200)], Codec::Zstd);
     world.split(&source, "p").unwrap();
 
     let (store, name, copy) = (world.store(), dataset("p"), world.path("copy.arrow"));
     let options = Default::default();
     let to_file = read_to_file(&store, &name, &copy, None, &options, &Unwatched);
     let error = world.wait(to_file).unwrap_err().to_string();
-    assert!(
-        error.contains("copy.arrow") && error.contains("stream"),
-        "{error}"
-    );
+    assert!(error.contains("copy.arrow") && error.contains("stream"), "{error}");
     assert!(!copy.exists());
 
     let stream = world.path("copy.arrows");
     write_out(&world, "p", &stream, None);
-    assert!(
-        world
-            .wait(verify_files(&source, &stream, &Unwatched))
-            .unwrap()
-            .equal
-    );
+    assert!(world.wait(verify_files(&source, &stream, &Unwatched)).unwrap().equal);
 }
 
 fn word_schema() -> Arc<Schema> {
@@ -409,17 +301,9 @@ fn words(schema: &Arc<Schema>, words: &[&str]) -> RecordBatch {
 #[test]
 fn a_chunk_is_aligned_for_readers_that_use_it_where_it_lies() {
     let world = World::new();
-    let Data { schema, .. } = Data {
-        schema: word_schema(),
-        batches: vec![],
-    };
+    let Data { schema, .. } = Data { schema: word_schema(), batches: vec![] };
     let source = world.path("source.arrows");
-    write_stream(
-        &source,
-        &schema,
-        &[words(&schema, &["a", "b"])],
-        Codec::Uncompressed,
-    );
+    write_stream(&source, &schema, &[words(&schema, &["a", "b"])], Codec::Uncompressed);
     world.split(&source, "p").unwrap();
     let value = world.value("p:{part=00000}:batch=00000");
     let mut position = 0;
@@ -428,11 +312,7 @@ fn a_chunk_is_aligned_for_readers_that_use_it_where_it_lies() {
         assert_eq!(value[position..position + 4], [0xff; 4]);
         let length = i32::from_le_bytes(value[position + 4..position + 8].try_into().unwrap());
         if length == 0 {
-            assert_eq!(
-                position + 8,
-                value.len(),
-                "the end mark is the last of the value"
-            );
+            assert_eq!(position + 8, value.len(), "the end mark is the last of the value");
             break;
         }
         let metadata = &value[position + 8..position + 8 + length as usize];

@@ -22,9 +22,7 @@ use crate::support::{joined, write_file, write_stream};
 
 fn compare(folder: &TempDir) -> Result<VerifyReport, Error> {
     let (one, two) = (folder.path().join("1"), folder.path().join("2"));
-    tokio::runtime::Runtime::new()
-        .unwrap()
-        .block_on(verify_files(&one, &two, &Unwatched))
+    tokio::runtime::Runtime::new().unwrap().block_on(verify_files(&one, &two, &Unwatched))
 }
 
 /// Writes both sides and compares them.
@@ -36,11 +34,7 @@ fn compared(one: (&SchemaRef, &[RecordBatch]), two: (&SchemaRef, &[RecordBatch])
 }
 
 fn one_column(name: &str, array: ArrayRef) -> (SchemaRef, RecordBatch) {
-    let schema = Arc::new(Schema::new(vec![Field::new(
-        name,
-        array.data_type().clone(),
-        true,
-    )]));
+    let schema = Arc::new(Schema::new(vec![Field::new(name, array.data_type().clone(), true)]));
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]).unwrap();
     (schema, batch)
 }
@@ -48,29 +42,15 @@ fn one_column(name: &str, array: ArrayRef) -> (SchemaRef, RecordBatch) {
 /// Goal: batch boundaries and codecs do not matter. Method: the same rows cut in other places.
 #[test]
 fn the_same_rows_are_equal_however_they_are_cut() {
-    let mut runner = TestRunner::new(Config {
-        cases: 80,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: 80, ..Config::default() });
     let result = runner.run(&(data(), 1..50usize), |(data, stretch)| {
         let all = joined(&data.schema, &data.batches);
         let starts = (0..all.num_rows()).step_by(stretch);
-        let cut: Vec<_> = starts
-            .map(|at| all.slice(at, stretch.min(all.num_rows() - at)))
-            .collect();
+        let cut: Vec<_> =
+            starts.map(|at| all.slice(at, stretch.min(all.num_rows() - at))).collect();
         let folder = tempfile::tempdir().unwrap();
-        write_stream(
-            &folder.path().join("1"),
-            &data.schema,
-            &data.batches,
-            Codec::Lz4,
-        );
-        write_stream(
-            &folder.path().join("2"),
-            &data.schema,
-            &cut,
-            Codec::Uncompressed,
-        );
+        write_stream(&folder.path().join("1"), &data.schema, &data.batches, Codec::Lz4);
+        write_stream(&folder.path().join("2"), &data.schema, &cut, Codec::Uncompressed);
         let report = compare(&folder).unwrap();
         prop_assert!(report.equal, "{:?}", report.difference);
         prop_assert_eq!(report.rows as usize, all.num_rows());
@@ -86,27 +66,15 @@ fn the_first_difference_is_named_by_row_and_column() {
         Field::new("b", DataType::Utf8, true),
     ]));
     let batch = |a: Vec<i32>, b: Vec<Option<&str>>| {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(Int32Array::from(a)),
-            Arc::new(StringArray::from(b)),
-        ];
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Int32Array::from(a)), Arc::new(StringArray::from(b))];
         RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
     };
-    let one = [
-        batch(vec![1, 2], vec![Some("x"); 2]),
-        batch(vec![3, 4, 5], vec![Some("y"); 3]),
-    ];
-    let two = [batch(
-        vec![1, 2, 3, 4, 9],
-        vec![Some("x"), Some("x"), Some("y"), None, Some("y")],
-    )];
+    let one = [batch(vec![1, 2], vec![Some("x"); 2]), batch(vec![3, 4, 5], vec![Some("y"); 3])];
+    let two = [batch(vec![1, 2, 3, 4, 9], vec![Some("x"), Some("x"), Some("y"), None, Some("y")])];
     let report = compared((&schema, &one), (&schema, &two));
-    let expected = Difference::Value {
-        row: 3,
-        column: "b".into(),
-        value1: "y".into(),
-        value2: "null".into(),
-    };
+    let expected =
+        Difference::Value { row: 3, column: "b".into(), value1: "y".into(), value2: "null".into() };
     assert!(!report.equal);
     assert_eq!(report.difference, Some(expected));
 }
@@ -114,17 +82,8 @@ fn the_first_difference_is_named_by_row_and_column() {
 #[test]
 fn more_rows_are_a_difference() {
     let (schema, batch) = one_column("a", Arc::new(Int32Array::from_iter_values(0..10)));
-    let report = compared(
-        (&schema, &[batch.clone(), batch.slice(0, 3)]),
-        (&schema, &[batch]),
-    );
-    assert_eq!(
-        report.difference,
-        Some(Difference::Rows {
-            rows1: 13,
-            rows2: 10
-        })
-    );
+    let report = compared((&schema, &[batch.clone(), batch.slice(0, 3)]), (&schema, &[batch]));
+    assert_eq!(report.difference, Some(Difference::Rows { rows1: 13, rows2: 10 }));
 }
 
 #[test]
@@ -136,19 +95,14 @@ fn dictionaries_do_not_matter_at_any_depth() {
     };
     let plain: ArrayRef = Arc::new(words.clone());
     let list = |values: ArrayRef| -> ArrayRef {
-        let data_type = DataType::List(Arc::new(Field::new(
-            "item",
-            values.data_type().clone(),
-            true,
-        )));
+        let data_type =
+            DataType::List(Arc::new(Field::new("item", values.data_type().clone(), true)));
         let outer = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
             Some(vec![None; 3]),
             None,
             Some(vec![None]),
         ]);
-        let data = arrow_array::Array::to_data(&outer)
-            .into_builder()
-            .data_type(data_type);
+        let data = arrow_array::Array::to_data(&outer).into_builder().data_type(data_type);
         make_array(data.child_data(vec![values.to_data()]).build().unwrap())
     };
     for wrap in [&(|array| array) as &dyn Fn(ArrayRef) -> ArrayRef, &list] {
@@ -172,10 +126,7 @@ fn runs_are_compared_by_value_wherever_they_are_cut() {
     let (_, other) = one_column("r", runs(vec![3, 6], vec![7, 8]));
     assert!(compared((&schema, std::slice::from_ref(&one)), (&schema, &[same])).equal);
     let difference = compared((&schema, &[one]), (&schema, &[other])).difference;
-    assert!(
-        matches!(difference, Some(Difference::Value { row: 2, .. })),
-        "{difference:?}"
-    );
+    assert!(matches!(difference, Some(Difference::Value { row: 2, .. })), "{difference:?}");
 }
 
 #[test]
@@ -183,11 +134,8 @@ fn floats_are_equal_when_their_bits_are() {
     let (schema, nan) = one_column("f", Arc::new(Float64Array::from(vec![f64::NAN, 0.0])));
     let (_, zero) = one_column("f", Arc::new(Float64Array::from(vec![f64::NAN, -0.0])));
     assert!(
-        compared(
-            (&schema, std::slice::from_ref(&nan)),
-            (&schema, std::slice::from_ref(&nan))
-        )
-        .equal
+        compared((&schema, std::slice::from_ref(&nan)), (&schema, std::slice::from_ref(&nan)))
+            .equal
     );
     assert!(!compared((&schema, &[nan]), (&schema, &[zero])).equal);
 }
@@ -197,19 +145,14 @@ fn schemas_differ_before_rows_are_looked_at() {
     let (schema1, batch1) = one_column("a", Arc::new(Int32Array::from(vec![1])));
     let (schema2, batch2) = one_column("b", Arc::new(Int32Array::from(vec![1])));
     let difference = compared((&schema1, &[batch1]), (&schema2, &[batch2])).difference;
-    assert!(
-        matches!(difference, Some(Difference::Schema { .. })),
-        "{difference:?}"
-    );
+    assert!(matches!(difference, Some(Difference::Schema { .. })), "{difference:?}");
 }
 
 #[test]
 fn values_that_are_not_the_first_difference_are_not_searched() {
     let column = |values: Vec<i32>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
     let schema: SchemaRef = Arc::new(Schema::new(
-        ["a", "b", "c"]
-            .map(|name| Field::new(name, DataType::Int32, true))
-            .to_vec(),
+        ["a", "b", "c"].map(|name| Field::new(name, DataType::Int32, true)).to_vec(),
     ));
     let batch = |a, b, c| {
         RecordBatch::try_new(Arc::clone(&schema), vec![column(a), column(b), column(c)]).unwrap()

@@ -25,19 +25,13 @@ pub(crate) fn data() -> impl Strategy<Value = Data> {
     let metadata = prop::collection::hash_map("[a-z]{1,4}", "\\PC{0,6}", 0..3);
     let rows = prop::collection::vec(prop_oneof![1 => Just(0), 4 => 1usize..40], 0..5);
     (types, metadata, rows, any::<u64>()).prop_map(|(types, metadata, rows, seed)| {
-        let fields = types
-            .into_iter()
-            .enumerate()
-            .map(|(index, (data_type, nullable))| {
-                Field::new(format!("c{index}"), data_type, nullable)
-            });
+        let fields = types.into_iter().enumerate().map(|(index, (data_type, nullable))| {
+            Field::new(format!("c{index}"), data_type, nullable)
+        });
         let fields: Vec<_> = fields.collect();
         let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
         let mut random = SplitMix64::seed_from_u64(seed);
-        let batches = rows
-            .iter()
-            .map(|rows| batch(&schema, *rows, &mut random))
-            .collect();
+        let batches = rows.iter().map(|rows| batch(&schema, *rows, &mut random)).collect();
         Data { schema, batches }
     })
 }
@@ -71,20 +65,14 @@ fn data_type() -> impl Strategy<Value = DataType> {
         T::Dictionary(Box::new(T::UInt32), Box::new(T::Int64)),
     ]);
     leaf.prop_recursive(2, 8, 3, |inner| {
-        let item = inner
-            .clone()
-            .prop_map(|t| Arc::new(Field::new("item", t, true)));
+        let item = inner.clone().prop_map(|t| Arc::new(Field::new("item", t, true)));
         prop_oneof![
             item.clone().prop_map(T::List),
             item.clone().prop_map(T::LargeList),
             item.prop_map(|item| T::FixedSizeList(item, 2)),
             prop::collection::vec(inner, 1..3).prop_map(|types| {
                 let fields = types.into_iter().enumerate();
-                T::Struct(
-                    fields
-                        .map(|(i, t)| Field::new(format!("f{i}"), t, true))
-                        .collect(),
-                )
+                T::Struct(fields.map(|(i, t)| Field::new(format!("f{i}"), t, true)).collect())
             }),
         ]
     })
@@ -102,17 +90,12 @@ fn batch(schema: &SchemaRef, rows: usize, random: &mut SplitMix64) -> RecordBatc
 
 fn array(data_type: &DataType, rows: usize, nullable: bool, random: &mut SplitMix64) -> ArrayRef {
     use DataType as T;
-    let nulls = (nullable && random.next_u64() & 1 == 0).then(|| {
-        (0..rows)
-            .map(|_| random.next_u64() & 3 != 0)
-            .collect::<NullBuffer>()
-    });
+    let nulls = (nullable && random.next_u64() & 1 == 0)
+        .then(|| (0..rows).map(|_| random.next_u64() & 3 != 0).collect::<NullBuffer>());
     let data = ArrayData::builder(data_type.clone()).len(rows);
     let data = match data_type {
         T::Null => data,
-        T::Boolean => data
-            .nulls(nulls)
-            .add_buffer(bytes(rows.div_ceil(8), random)),
+        T::Boolean => data.nulls(nulls).add_buffer(bytes(rows.div_ceil(8), random)),
         T::Utf8 => return strings::<arrow_array::StringArray>(rows, nulls, random),
         T::LargeUtf8 => return strings::<arrow_array::LargeStringArray>(rows, nulls, random),
         T::Utf8View => return strings::<arrow_array::StringViewArray>(rows, nulls, random),
@@ -143,16 +126,12 @@ fn array(data_type: &DataType, rows: usize, nullable: bool, random: &mut SplitMi
         T::List(item) => {
             let offsets = offsets(rows, random);
             let values = array(item.data_type(), offsets[rows] as usize, true, random);
-            data.nulls(nulls)
-                .add_buffer(Buffer::from_vec(offsets))
-                .add_child_data(values.to_data())
+            data.nulls(nulls).add_buffer(Buffer::from_vec(offsets)).add_child_data(values.to_data())
         }
         T::LargeList(item) => {
             let offsets: Vec<i64> = offsets(rows, random).into_iter().map(i64::from).collect();
             let values = array(item.data_type(), offsets[rows] as usize, true, random);
-            data.nulls(nulls)
-                .add_buffer(Buffer::from_vec(offsets))
-                .add_child_data(values.to_data())
+            data.nulls(nulls).add_buffer(Buffer::from_vec(offsets)).add_child_data(values.to_data())
         }
         T::FixedSizeList(item, size) => {
             let values = array(item.data_type(), rows * *size as usize, true, random);
@@ -172,10 +151,7 @@ fn array(data_type: &DataType, rows: usize, nullable: bool, random: &mut SplitMi
 }
 
 fn children(fields: &Fields, rows: usize, random: &mut SplitMix64) -> Vec<ArrayData> {
-    fields
-        .iter()
-        .map(|field| array(field.data_type(), rows, true, random).to_data())
-        .collect()
+    fields.iter().map(|field| array(field.data_type(), rows, true, random).to_data()).collect()
 }
 
 fn strings<A: Array + FromIterator<Option<String>> + 'static>(
@@ -186,10 +162,7 @@ fn strings<A: Array + FromIterator<Option<String>> + 'static>(
     let text = |row| {
         let text =
             ["", "a", "größe", "日本", "longer than twelve bytes"][below(random, 5)].to_owned();
-        nulls
-            .as_ref()
-            .is_none_or(|nulls| nulls.is_valid(row))
-            .then_some(text)
+        nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)).then_some(text)
     };
     Arc::new((0..rows).map(text).collect::<A>())
 }

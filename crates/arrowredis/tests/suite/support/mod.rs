@@ -68,13 +68,7 @@ impl World {
         name: &str,
         options: &SplitOptions,
     ) -> Result<SplitReport, Error> {
-        self.wait(split(
-            &self.store(),
-            file,
-            &dataset(name),
-            options,
-            &Unwatched,
-        ))
+        self.wait(split(&self.store(), file, &dataset(name), options, &Unwatched))
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<(Table, ReadReport), Error> {
@@ -86,20 +80,12 @@ impl World {
         name: &str,
         options: &ReadOptions,
     ) -> Result<(Table, ReadReport), Error> {
-        self.wait(read_table(
-            &self.store(),
-            &dataset(name),
-            options,
-            &Unwatched,
-        ))
+        self.wait(read_table(&self.store(), &dataset(name), options, &Unwatched))
     }
 
     /// The bytes under a key.
     pub(crate) fn value(&self, key: &str) -> Vec<u8> {
-        let found = self
-            .wait(self.store().get(vec![key.to_owned()]))
-            .unwrap()
-            .remove(0);
+        let found = self.wait(self.store().get(vec![key.to_owned()])).unwrap().remove(0);
         found.expect("the key is there").to_vec()
     }
 
@@ -125,9 +111,7 @@ pub(crate) fn dataset(name: &str) -> DatasetName {
 pub(crate) fn write_file(path: &Path, schema: &Schema, batches: &[RecordBatch], codec: Codec) {
     let out = File::create(path).unwrap();
     let mut writer = FileWriter::try_new_with_options(out, schema, options(codec)).unwrap();
-    batches
-        .iter()
-        .for_each(|batch| writer.write(batch).unwrap());
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
 }
 
@@ -135,9 +119,7 @@ pub(crate) fn write_file(path: &Path, schema: &Schema, batches: &[RecordBatch], 
 pub(crate) fn write_stream(path: &Path, schema: &Schema, batches: &[RecordBatch], codec: Codec) {
     let out = File::create(path).unwrap();
     let mut writer = StreamWriter::try_new_with_options(out, schema, options(codec)).unwrap();
-    batches
-        .iter()
-        .for_each(|batch| writer.write(batch).unwrap());
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
 }
 
@@ -147,9 +129,7 @@ fn options(codec: Codec) -> IpcWriteOptions {
         Codec::Lz4 => Some(CompressionType::LZ4_FRAME),
         Codec::Uncompressed => None,
     };
-    IpcWriteOptions::default()
-        .try_with_compression(compression)
-        .unwrap()
+    IpcWriteOptions::default().try_with_compression(compression).unwrap()
 }
 
 /// All rows as one batch.
