@@ -8,6 +8,9 @@ import pyarrow.ipc as ipc
 import pytest
 
 WRITERS = {"file": ipc.new_file, "stream": ipc.new_stream}
+# How a compressed buffer begins: the frames of LZ4 and of zstd.
+MAGIC = {"lz4": bytes.fromhex("04224d18"), "zstd": bytes.fromhex("28b52ffd")}
+
 V4 = ipc.MetadataVersion.V4
 V5 = ipc.MetadataVersion.V5
 
@@ -80,6 +83,16 @@ def messages(stream):
         body = message.body.to_pybytes() if message.body else b""
         found.append(Message(message.type, message.metadata_version, at + 8 + length, body))
         at += 8 + length + len(body)
+
+
+def codecs_in(data):
+    """The codecs whose frames occur in a file or stream that is long enough to be worth compressing."""
+    return {codec for codec, magic in MAGIC.items() if magic in data}
+
+
+def codecs(name):
+    """What `codecs_in` finds where all is compressed by one codec, or nothing is."""
+    return {name} & MAGIC.keys()
 
 
 def assert_same(found, expected):

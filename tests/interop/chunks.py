@@ -13,4 +13,4 @@ def store(client, prefix, values):
 def stored(client, prefix):
     """All keys that begin with the prefix, in reading order, with their values."""
     keys = sorted(key.decode() for key in client.scan_iter(f"{prefix}:*", count=10_000))
-    return dict(zip(keys, client.mget(keys))) if keys else {}
+    return dict(zip(keys, client.mget(keys), strict=True)) if keys else {}

@@ -1,8 +1,8 @@
 """The tables that pyarrow writes for the suite: one for each type and for each shape of nesting.
 
 `PRIMITIVE`, `NESTED`, `DICTIONARY` and `SHAPES` map a readable name to a table. Every column is called
-"v" unless its name is the point. All but those in `SHAPES` come in three batches, the middle one
-without rows and the last one a slice that begins inside a buffer.
+"v" unless its name is the point. All but those in `SHAPES` come in batches of some rows, of none, and
+of the rest, which is a slice that begins inside a buffer.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -167,7 +167,7 @@ def list_of(items):
 
 
 def dictionary_arrays(a, b, c):
-    """Dictionary-encoded arrays by name. Other words give arrays of the same types with other dictionaries."""
+    """Dictionary-encoded arrays by name; other words give arrays of the same types, other dictionaries."""
     items = [a, b, N, a, c, b]
     five = encoded(items[:5])
     numbers = encoded([ord(a), N, ord(b), ord(a), ord(c)], pa.uint8(), pa.int64())
@@ -250,6 +250,7 @@ ROWS = [{"id": i, "list": [i], "tag": "ab"[i % 2]} for i in range(5)]
 EXTENSION = pa.field(
     "v", pa.int32(), metadata={"ARROW:extension:name": "org.example", "ARROW:extension:metadata": "{}"}
 )
+OPAQUE = pa.opaque(pa.binary(), "geometry", "interop")
 ALL_TYPES = pa.table(
     {name: table["v"].slice(0, 2).combine_chunks() for name, table in (PRIMITIVE | NESTED).items()}
 )
@@ -272,6 +273,8 @@ SHAPES = {
     "all-types": ALL_TYPES,
     "extension-metadata": column(pa.array([1, N, 2], pa.int32()), EXTENSION),
     "uuid": column(pa.array([bytes(range(16)), N], pa.uuid())),
+    "bool8": column(pa.ExtensionArray.from_storage(pa.bool8(), pa.array([0, 1, N], pa.int8()))),
+    "opaque": column(pa.ExtensionArray.from_storage(OPAQUE, pa.array([b"a", N], pa.binary()))),
     "json": column(pa.array(['{"a": 1}', N], pa.json_())),
     "fixed-shape-tensor": column(
         pa.FixedShapeTensorArray.from_storage(

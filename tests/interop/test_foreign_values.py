@@ -3,7 +3,18 @@
 import pyarrow as pa
 import pytest
 
-from arrow_files import V4, V5, assert_same, each, messages, read_file, read_stream, value_of
+from arrow_files import (
+    V4,
+    V5,
+    assert_same,
+    codecs,
+    codecs_in,
+    each,
+    messages,
+    read_file,
+    read_stream,
+    value_of,
+)
 from chunks import key, store
 from tables import (
     ALL_TYPES,
@@ -41,10 +52,15 @@ def test_a_batch_a_key(arrowredis, client, prefix, tmp_path, table):
 
 @pytest.mark.parametrize("codec", ["keep", "zstd", "lz4", "uncompressed"])
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"], ids=["uncompressed", "lz4", "zstd"])
-def test_every_codec_in_and_out(arrowredis, client, prefix, tmp_path, compression, codec):
-    batches = ALL_TYPES.to_batches()
+@each({"all-types": ALL_TYPES, "long": LONG})
+def test_every_codec_in_and_out(arrowredis, client, prefix, tmp_path, table, compression, codec):
+    batches = table.to_batches()
     store(client, prefix, {(i, 0): value_of(*batches, compression=compression) for i in range(2)})
     assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches(batches * 2), "--compression", codec)
+    if table is LONG:
+        written = codecs((compression or "uncompressed") if codec == "keep" else codec)
+        assert codecs_in((tmp_path / "copy.arrow").read_bytes()) == written
+        assert codecs_in(arrowredis.read_to_stdout(prefix, "--compression", codec)) == written
 
 
 @pytest.mark.parametrize("codec", ["keep", "zstd"])

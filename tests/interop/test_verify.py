@@ -76,6 +76,8 @@ BASE = pa.schema(
 )
 def test_a_difference_is_seen_in_the_schema(arrowredis, tmp_path, schema):
     one, two = (pa.table([[1, 2], ["a", "b"]], schema=side) for side in (BASE, schema))
+    with pytest.raises(AssertionError):
+        assert_same(one, two)
     done = arrowredis.verify(write(one, tmp_path / "one"), write(two, tmp_path / "two"), exit=5)
     assert b"Different schemas" in done.stdout
 

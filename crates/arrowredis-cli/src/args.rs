@@ -15,7 +15,7 @@ use crate::exit::Failure;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 unexpected failure, 2 wrong usage or unusable input file, 3 Redis \
 unreachable, refusing or full, 4 data missing or damaged, 5 verify found a difference, \
-130 and 143 interrupted.";
+129, 130 and 143 ended by a signal.";
 
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379/0";
 

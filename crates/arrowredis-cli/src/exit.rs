@@ -21,7 +21,8 @@ pub(crate) enum Exit {
     Data,
     /// 5: `verify` found a difference.
     Different,
-    /// 130: interrupted from the keyboard, or 143: asked to end. As shells report those signals.
+    /// 130: interrupted from the keyboard, 143: asked to end, 129: the terminal was closed. As
+    /// shells report those signals.
     Interrupted(Signal),
 }
 
@@ -30,6 +31,7 @@ pub(crate) enum Exit {
 pub(crate) enum Signal {
     Interrupt,
     Terminate,
+    HangUp,
 }
 
 impl Exit {
@@ -43,6 +45,7 @@ impl Exit {
             Self::Different => 5,
             Self::Interrupted(Signal::Interrupt) => 130,
             Self::Interrupted(Signal::Terminate) => 143,
+            Self::Interrupted(Signal::HangUp) => 129,
         }
     }
 }
@@ -64,6 +67,8 @@ pub(crate) enum Failure {
     Server(StartError),
     /// A signal came.
     Interrupted(Signal),
+    /// The report cannot be written.
+    Stdout(io::Error),
     /// The system refused something.
     System(io::Error),
 }
@@ -80,7 +85,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Server(_) => Exit::Store,
             Self::Interrupted(signal) => Exit::Interrupted(*signal),
-            Self::System(_) => Exit::Unexpected,
+            Self::Stdout(_) | Self::System(_) => Exit::Unexpected,
         }
     }
 
@@ -93,9 +98,10 @@ impl Failure {
             Self::Library(error) => chain(error),
             Self::Usage(message) => message.clone(),
             Self::Server(error) => chain(error),
-            Self::Interrupted(_) => "interrupted; no file was left half written, and chunks that \
-                                     were already stored stay until they are split again"
+            Self::Interrupted(_) => "interrupted; no file is left half written. A split that was \
+                                     not done has stored some chunks and not others"
                 .to_owned(),
+            Self::Stdout(error) => format!("cannot write the report to stdout: {error}"),
             Self::System(error) => chain(error),
         }
     }

@@ -22,7 +22,11 @@ use output::Output;
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => return Output::usage(&error, &arguments).into(),
+    };
     let output = Output::new(&args.shown);
     output::log_to_stderr(&args.shown);
     output::report_panics();

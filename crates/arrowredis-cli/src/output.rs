@@ -1,6 +1,6 @@
 //! Everything that the command prints: reports for people or as JSON, failures, the log.
-#![expect(clippy::print_stderr, reason = "this is the module that prints")]
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use arrowredis::ipc::is_decoding;
@@ -89,11 +89,30 @@ impl Output {
         }
     }
 
+    /// Prints what was wrong with the command line as clap words it, and as the report if JSON was
+    /// asked for.
+    pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+        // Help and version come this way, too; they are no errors.
+        let _ = error.print();
+        if !error.use_stderr() {
+            return Exit::Done;
+        }
+        if arguments.iter().any(|argument| argument == "--json") {
+            let words = error.kind().to_string();
+            let text = error.to_string();
+            let error = text.lines().next().map_or(words, |line| line.replacen("error: ", "", 1));
+            let command = arguments.get(1).map(|word| word.to_string_lossy()).unwrap_or_default();
+            let failure = JsonFailure { command: &command, error, exit_code: Exit::Usage.code() };
+            let _ = serde_json::to_string(&failure).map(|json| line(To::Stdout, &json));
+        }
+        Exit::Usage
+    }
+
     /// Prints a failure on stderr, and as the report if JSON was asked for.
     pub(crate) fn failure(self, command: &str, failure: &Failure) -> Exit {
         let exit = failure.exit();
         let error = failure.message();
-        eprintln!("error: {error}");
+        error_line(&error);
         if self.is_json() {
             let failure = JsonFailure { command, error, exit_code: exit.code() };
             // The failure stands on stderr already if this one cannot be printed.
@@ -105,10 +124,18 @@ impl Output {
 
 fn line(to: To, text: &str) -> Result<(), Failure> {
     match to {
-        To::Stdout => writeln!(io::stdout().lock(), "{text}")?,
-        To::Stderr => writeln!(io::stderr().lock(), "{text}")?,
+        To::Stdout => writeln!(io::stdout().lock(), "{text}").map_err(Failure::Stdout),
+        To::Stderr => {
+            // Nobody is left to tell.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+fn error_line(error: &str) {
+    // Neither the exit code nor the JSON report depends on somebody reading this.
+    let _ = writeln!(io::stderr().lock(), "error: {error}");
 }
 
 /// Sends the library's log to stderr: warnings, or more with each `-v`.
@@ -123,6 +150,7 @@ pub(crate) fn log_to_stderr(shown: &Shown) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .with_ansi(false)
         .without_time()
         .with_target(shown.verbose > 0)
@@ -135,7 +163,7 @@ pub(crate) fn report_panics() {
         if is_decoding() {
             tracing::debug!(%panic, "the decoder panicked");
         } else {
-            eprintln!("error: this is a bug in arrowredis: {panic}");
+            error_line(&format!("this is a bug in arrowredis: {panic}"));
         }
     }));
 }

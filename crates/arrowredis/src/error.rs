@@ -29,7 +29,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// An upload stopped on the way.
     #[error(
-        "the upload of dataset {dataset:?} stopped after {stored} chunks; \
+        "the upload of dataset '{dataset}' stopped after {stored} chunks; \
          what is stored is incomplete until it is split again"
     )]
     Upload {
@@ -37,8 +37,8 @@ pub enum Error {
         dataset: String,
         /// Chunks that the store acknowledged.
         stored: u64,
-        /// What the store said.
-        source: StoreError,
+        /// Why.
+        source: Box<Error>,
     },
     /// Data is missing or damaged in the store.
     #[error(transparent)]
@@ -72,7 +72,8 @@ impl Error {
             Self::File(error) => error.class(),
             Self::Store(StoreError::Address { .. }) => ErrorClass::Usage,
             Self::Store(StoreError::NotAChunk { .. }) | Self::Data(_) => ErrorClass::Data,
-            Self::Store(_) | Self::Upload { .. } => ErrorClass::Store,
+            Self::Store(_) => ErrorClass::Store,
+            Self::Upload { source, .. } => source.class(),
             Self::Encode(_) | Self::Worker(_) => ErrorClass::Unexpected,
         }
     }
@@ -195,7 +196,7 @@ impl FileError {
 pub enum DataError {
     /// No chunk of the dataset was found at all.
     #[error(
-        "no chunk of dataset {dataset:?} at {store}: expected keys like {key:?}; \
+        "no chunk of dataset '{dataset}' at {store}: expected keys like '{key}'; \
          check the prefix and the database number"
     )]
     NoDataset {
@@ -207,7 +208,7 @@ pub enum DataError {
         key: String,
     },
     /// A partition that was asked for has no chunk.
-    #[error("partition {partition} is not there: {key:?} is absent; present are {present}")]
+    #[error("partition {partition} is not there: '{key}' is absent; present are {present}")]
     NoPartition {
         /// The partition.
         partition: u64,
@@ -218,7 +219,7 @@ pub enum DataError {
     },
     /// A chunk is absent.
     #[error(
-        "{key:?} is absent: {why}; split the dataset again, or skip what is absent with \
+        "'{key}' is absent: {why}; split the dataset again, or skip what is absent with \
          --allow-missing"
     )]
     Missing {
@@ -228,7 +229,7 @@ pub enum DataError {
         why: String,
     },
     /// A value is not a chunk.
-    #[error("the value of {key:?} is not a whole Arrow stream")]
+    #[error("the value of '{key}' is not a whole Arrow stream")]
     Damaged {
         /// The key.
         key: String,
@@ -237,7 +238,7 @@ pub enum DataError {
     },
     /// A chunk has another schema than the first one.
     #[error(
-        "the schema of {key:?} differs from that of {first:?}: {difference}; \
+        "the schema of '{key}' differs from that of '{first}': {difference}; \
          the prefix holds more than one dataset"
     )]
     SchemaDiffers {
@@ -249,7 +250,7 @@ pub enum DataError {
         difference: String,
     },
     /// Everything asked for is absent and allowed to be, but an output needs a schema.
-    #[error("no chunk of dataset {dataset:?} is present, so there is no schema to write")]
+    #[error("no chunk of dataset '{dataset}' is present, so there is no schema to write")]
     NothingToWrite {
         /// The dataset.
         dataset: String,

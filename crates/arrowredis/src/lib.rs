@@ -73,6 +73,8 @@ pub mod error;
 
 mod budget;
 
+mod nested;
+
 mod output_file;
 
 mod pipeline;

@@ -63,8 +63,12 @@ impl Write for OutputFile {
     }
 }
 
-/// Follows links, so that the file that a link names is replaced and the link stays.
+/// Follows a link to a file, so that the file is replaced and the link stays. A link to nothing is
+/// itself replaced.
 fn final_path(path: &Path) -> Result<PathBuf, FileError> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(FileError::NotRegular { path: path.to_owned() });
+    }
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => Err(FileError::NotRegular { path: path.to_owned() }),
         Ok(_) => fs::canonicalize(path)

@@ -25,7 +25,7 @@ fn has_files(folder: &Path) -> bool {
 
 #[test]
 fn a_signal_ends_gen_and_leaves_no_file() {
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let world = World::without_server();
         let mut command =
             world.command(&["gen", "--out", "d", "--partitions", "1000000", "--rows", "20000"]);
@@ -110,6 +110,29 @@ fn a_full_disk_is_named_and_what_stood_there_stays() {
 }
 
 #[test]
+fn messages_that_nobody_can_read_change_nothing() {
+    let world = World::without_server();
+    let program = env!("CARGO_BIN_EXE_arrowredis");
+    for (line, code) in
+        [("split --inp nope --prefix p", 3), ("verify --file1 nope --file2 nope", 2)]
+    {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("exec '{program}' -v {line} 2>/dev/full")]);
+        let url = "redis://127.0.0.1:1/0";
+        let output = shell.current_dir(world.folder.path()).env("REDIS_URL", url).output();
+        assert_eq!(ran(output.unwrap()).code, code, "{line}");
+    }
+    let mut shell = Command::new("bash");
+    shell.args([
+        "-c",
+        &format!("exec '{program}' gen --out d --partitions 1 --batches 1 --rows 1 >/dev/full"),
+    ]);
+    let ran = ran(shell.current_dir(world.folder.path()).output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("cannot write the report to stdout"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_server_that_is_full_or_goes_away_is_three_and_says_how_far_it_came() {
     let mut world = World::without_server();
     let full = arrowredis_throwaway::Server::start_with(&["--maxmemory", "3mb"]).unwrap();
@@ -117,7 +140,7 @@ fn a_server_that_is_full_or_goes_away_is_three_and_says_how_far_it_came() {
     world.done("gen --out d --partitions 2 --batches 8 --rows 20000 --compression uncompressed");
     let ran = world.run("split --inp d --prefix p");
     assert_eq!(ran.code, 3, "{ran:?}");
-    for part in ["the upload of dataset \"p\" stopped after", "SET of \"p:{part=", "OOM"] {
+    for part in ["the upload of dataset 'p' stopped after", "SET of 'p:{part=", "OOM"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
 }

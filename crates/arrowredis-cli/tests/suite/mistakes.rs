@@ -20,6 +20,9 @@ fn wrong_usage_names_the_flag_and_what_it_takes() {
         ("", &["Usage"][..]),
         ("fetch", &["unrecognized subcommand"]),
         ("gen", &["--out"]),
+        ("gen --out -", &["stdout", "--out FILE"]),
+        ("read --prefix p --redis-url rediss://x", &["TLS"]),
+        ("read --prefix p --redis-url redis://x/abc", &["database"]),
         ("gen --out d --compression gzip", &["'gzip'", "zstd, lz4, uncompressed"]),
         ("gen --out d --partitions 0", &["--partitions", "0"]),
         ("gen --out d --rows 50000001", &["rows is 50000001", "0 to 50000000"]),
@@ -49,6 +52,39 @@ fn a_stream_and_a_report_cannot_share_stdout() {
     let ran = World::without_server().run("read --prefix p --out - --json");
     assert_eq!((ran.code, &ran.json()["exit_code"]), (2, &2.into()));
     assert!(ran.stderr.contains("--out - and --json"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_usage_is_reported_as_json_when_that_is_asked_for() {
+    let world = World::without_server();
+    for line in ["read --prefix p --partitions x --json", "--json read --prefix a{b", "gen --json"]
+    {
+        let ran = world.run(line);
+        assert_eq!((ran.code, &ran.json()["exit_code"]), (2, &2.into()), "{line}");
+        assert!(!ran.json()["error"].as_str().unwrap().is_empty());
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+}
+
+/// Goal: what is found wrong with a file is found before anything of it is stored.
+#[test]
+fn a_damaged_file_stores_nothing() {
+    let world = World::with_server();
+    world.done("gen --out d --partitions 1 --batches 20 --rows 100");
+    world.done("split --inp d --prefix whole");
+    let ran = world.done("read --prefix whole --out -");
+    let cut = &ran.stdout[..ran.stdout.len() - 100];
+    fs::write(world.path("cut"), cut).unwrap();
+    refused(&world.run("split --inp cut --prefix p"), 2, &["cut off"]);
+    refused(&world.run("read --prefix p"), 4, &["no chunk of dataset 'p'"]);
+}
+
+#[test]
+fn a_database_that_does_not_exist_is_not_taken_for_a_missing_server() {
+    let world = World::with_server();
+    let url = world.server.as_ref().unwrap().url().replace("/0", "/99");
+    let output = world.command(&["read", "--prefix", "p", "--redis-url", &url]).output();
+    refused(&crate::support::ran(output.unwrap()), 3, &["refuses the connection", "out of range"]);
 }
 
 #[test]
@@ -128,6 +164,7 @@ fn a_path_that_cannot_be_written_is_named_before_anything_is_read() {
     fs::create_dir(world.path("folder")).unwrap();
     refused(&world.run("gen --out folder"), 2, &["folder", "not a regular file"]);
     refused(&world.run("read --prefix nobody --out no/folder/d"), 2, &["no/folder/d"]);
+    refused(&world.run("read --prefix nobody --out new/"), 2, &["new/"]);
 }
 
 #[test]

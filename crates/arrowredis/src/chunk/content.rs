@@ -7,6 +7,7 @@ use arrow_buffer::Buffer;
 
 use crate::ipc::IpcError;
 use crate::ipc::block::Block;
+use crate::ipc::check::MAX_DECODED_BYTES;
 use crate::ipc::schema::SchemaMessage;
 use crate::ipc::stream::Stream;
 
@@ -19,6 +20,7 @@ pub(crate) struct ChunkContent {
     pub(crate) schema: Arc<SchemaMessage>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) bytes: usize,
+    bytes_to_decode: u64,
 }
 
 impl ChunkContent {
@@ -29,13 +31,36 @@ impl ChunkContent {
     ) -> Result<Self, IpcError> {
         let bytes = value.len();
         let stream = Stream::open(value, known)?;
-        let blocks = stream.blocks().collect::<Result<_, _>>()?;
-        Ok(Self { schema: stream.schema, blocks, bytes })
+        let mut content = Self {
+            schema: Arc::clone(&stream.schema),
+            blocks: Vec::new(),
+            bytes,
+            bytes_to_decode: 0,
+        };
+        for block in stream.blocks() {
+            content.push(block?)?;
+        }
+        Ok(content)
     }
 
-    /// Bytes of memory that decoding will take beyond the value's own.
+    fn push(&mut self, block: Block) -> Result<(), IpcError> {
+        let before = self.blocks.last().map(|block| &block.dictionaries);
+        if before.is_none_or(|before| !Arc::ptr_eq(before, &block.dictionaries)) {
+            self.bytes_to_decode += block.dictionaries.bytes_to_decode();
+        }
+        self.bytes_to_decode += block.bytes_to_decode();
+        if self.bytes_to_decode > MAX_DECODED_BYTES {
+            let expected = format!("at most {MAX_DECODED_BYTES} bytes once decompressed");
+            let found = self.bytes_to_decode;
+            return Err(IpcError::invalid("the value", block.message.at, expected, found));
+        }
+        self.blocks.push(block);
+        Ok(())
+    }
+
+    /// Bytes of memory that decoding takes beyond the value's own.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
-        self.blocks.iter().map(Block::bytes_to_decode).sum()
+        self.bytes_to_decode
     }
 
     /// The batches as arrays, fully validated.

@@ -6,6 +6,7 @@ mod payload;
 use arrow_array::RecordBatch;
 
 use crate::dataset::ChunkId;
+use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::block::Block;
 use crate::ipc::encode::{encode_batch, encode_schema};
 use crate::ipc::layout::Pieces;
@@ -31,10 +32,21 @@ impl Chunk {
     /// # Errors
     /// [`IpcError`] when the batch holds something that Arrow IPC cannot express.
     pub fn encode(id: ChunkId, batch: &RecordBatch, codec: Codec) -> Result<Self, IpcError> {
+        Self::encode_with(id, batch, &BatchMetadata::default(), codec)
+    }
+
+    /// Like [`Chunk::encode`], with what the batch's message carried where it came from.
+    pub(crate) fn encode_with(
+        id: ChunkId,
+        batch: &RecordBatch,
+        metadata: &BatchMetadata,
+        codec: Codec,
+    ) -> Result<Self, IpcError> {
         let mut pieces = Pieces::default();
         let schema = encode_schema(&batch.schema());
         pieces.message(&schema.metadata, &schema.body)?;
         let (dictionaries, body) = encode_batch(batch, codec)?;
+        let body = metadata.attach(body)?;
         for message in dictionaries.iter().chain([&body]) {
             pieces.message(&message.metadata, &message.body)?;
         }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use crate::dataset::ChunkId;
 use crate::error::{Error, FileError, OptionsError};
@@ -164,15 +165,26 @@ pub async fn generate(
     let chunks = u64::from(options.partitions) * u64::from(options.batches);
     progress.planned(Work { chunks, rows, bytes: 0 });
 
+    tracing::info!(?out, rows, chunks, workers, "generating");
     let file = OutputFile::create(out)?;
     let path = file.path().to_owned();
-    let columns = Arc::new(Columns::new(options));
     let codec = options.compression;
-    let mut writer = start_file(file, &columns, codec)?;
+    let plan = options.clone();
+    let (columns, mut writer) = pipeline::run(move || {
+        let columns = Arc::new(Columns::new(&plan));
+        let writer = start_file(file, &columns, codec)?;
+        Ok::<_, Error>((columns, writer))
+    })
+    .await?;
+    let free_workers = Arc::new(Semaphore::new(workers));
     let mut batches = stream::iter(options.chunks())
         .map(|id| {
-            let columns = Arc::clone(&columns);
-            pipeline::run(move || make_batch(&columns, id, codec))
+            let (columns, free_workers) = (Arc::clone(&columns), Arc::clone(&free_workers));
+            async move {
+                // The semaphore is never closed.
+                let _worker = free_workers.acquire().await.ok();
+                pipeline::run(move || make_batch(&columns, id, codec)).await
+            }
         })
         .buffered(workers.saturating_add(BATCHES_AHEAD));
     while let Some(batch) = batches.try_next().await? {
@@ -185,8 +197,13 @@ pub async fn generate(
         .await?;
         progress.done(done);
     }
-    let (file, bytes) = writer.finish().map_err(write_error(path.clone()))?;
-    file.commit()?;
+    let finished = path.clone();
+    let bytes = pipeline::run(move || {
+        let (file, bytes) = writer.finish().map_err(write_error(finished))?;
+        file.commit()?;
+        Ok::<_, Error>(bytes)
+    })
+    .await?;
     Ok(GenerateReport {
         out: path,
         partitions: options.partitions,

@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::RecordBatchDecoder;
 
+use super::batch_metadata::BatchMetadata;
 use super::check::{BatchShape, check_batch};
 use super::dictionaries::Dictionaries;
 use super::guard::guard;
@@ -44,16 +45,19 @@ impl Block {
         self.shape.rows
     }
 
+    /// What its message carries beside the batch.
+    pub(crate) fn metadata(&self) -> BatchMetadata {
+        BatchMetadata::of(&self.message)
+    }
+
     pub(crate) fn codec(&self) -> Codec {
         self.shape.codec
     }
 
-    /// Bytes that decoding adds to memory: nothing where the arrays can share the message's own.
+    /// Bytes of memory that decoding the batch takes beyond its message's own, without those of
+    /// its dictionaries.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
-        match self.shape.codec {
-            Codec::Uncompressed => 0,
-            Codec::Zstd | Codec::Lz4 => self.shape.decoded_bytes,
-        }
+        self.shape.bytes_to_decode()
     }
 
     /// The batch as arrays, fully validated.

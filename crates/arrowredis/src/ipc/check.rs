@@ -16,6 +16,10 @@ use super::{Codec, IpcError};
 /// and a batch that unpacks to more than eight times that is a forgery or needs to be divided.
 pub(crate) const MAX_DECODED_BYTES: u64 = 4 << 30;
 
+/// Most rows of one batch: 2^40. A batch without buffers could claim any number, and sums of such
+/// numbers would overflow.
+const MAX_ROWS: u64 = 1 << 40;
+
 /// The uncompressed length that marks a buffer stored as it is within a compressed batch.
 const STORED: i64 = -1;
 
@@ -31,6 +35,16 @@ pub(crate) struct BatchShape {
     pub(crate) decoded_bytes: u64,
 }
 
+impl BatchShape {
+    /// Bytes that decoding adds to memory: nothing where the arrays can share the message's own.
+    pub(crate) fn bytes_to_decode(&self) -> u64 {
+        match self.codec {
+            Codec::Uncompressed => 0,
+            Codec::Zstd | Codec::Lz4 => self.decoded_bytes,
+        }
+    }
+}
+
 /// Checks a batch against its body and the fields that it should hold.
 pub(crate) fn check_batch(
     batch: FlatBatch<'_>,
@@ -40,8 +54,11 @@ pub(crate) fn check_batch(
     at: u64,
 ) -> Result<BatchShape, IpcError> {
     let codec = codec(batch, at)?;
-    let rows = u64::try_from(batch.length())
-        .map_err(|_| IpcError::invalid("a batch's row count", at, "0 or more", batch.length()))?;
+    let rows = u64::try_from(batch.length()).ok().filter(|rows| *rows <= MAX_ROWS);
+    let Some(rows) = rows else {
+        let expected = format!("0 to {MAX_ROWS}");
+        return Err(IpcError::invalid("a batch's row count", at, expected, batch.length()));
+    };
     let mut walk = Walk {
         nodes: batch.nodes().into_iter().flatten().collect::<Vec<_>>().into_iter(),
         buffers: batch.buffers().into_iter().flatten().collect::<Vec<_>>().into_iter(),
@@ -58,6 +75,12 @@ pub(crate) fn check_batch(
         decoded_bytes: 0,
     };
     for field in fields {
+        let nulls = walk.nodes.as_slice().first().map_or(0, |node| node.null_count());
+        if nulls > 0 && !field.is_nullable() && *field.data_type() != DataType::Null {
+            let expected =
+                format!("no nulls in column {:?}, whose type forbids them", field.name());
+            return Err(IpcError::invalid("a batch", at, expected, nulls));
+        }
         let length = walk.field(field)?;
         if length != rows {
             let expected = format!("{rows} rows in column {:?}", field.name());

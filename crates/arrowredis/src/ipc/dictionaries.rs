@@ -9,7 +9,7 @@ use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::read_dictionary;
 
 use super::IpcError;
-use super::check::check_batch;
+use super::check::{BatchShape, check_batch};
 use super::guard::guard;
 use super::message::Message;
 use super::schema::SchemaMessage;
@@ -19,7 +19,7 @@ use super::schema::SchemaMessage;
 /// Cloned when it changes, so that a batch keeps the dictionaries of its own place in the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Dictionaries {
-    messages: BTreeMap<i64, Vec<Message>>,
+    messages: BTreeMap<i64, Vec<(Message, BatchShape)>>,
     decoded: OnceLock<HashMap<i64, ArrayRef>>,
 }
 
@@ -60,7 +60,7 @@ impl Dictionaries {
         let Some(values) = batch.data() else {
             return Err(IpcError::invalid("a dictionary", at, "values", "none"));
         };
-        check_batch(values, &message.body, &field.values, message.version(), at)?;
+        let shape = check_batch(values, &message.body, &field.values, message.version(), at)?;
 
         let known = self.messages.contains_key(&id);
         if is_delta && !known {
@@ -75,7 +75,7 @@ impl Dictionaries {
         if !is_delta {
             versions.clear();
         }
-        versions.push(message);
+        versions.push((message, shape));
         self.decoded = OnceLock::new();
         Ok(())
     }
@@ -85,7 +85,16 @@ impl Dictionaries {
         &'a self,
         schema: &'a SchemaMessage,
     ) -> impl Iterator<Item = &'a Message> {
-        schema.dictionaries.iter().filter_map(|field| self.messages.get(&field.id)).flatten()
+        let fields = schema.dictionaries.iter();
+        fields
+            .filter_map(|field| self.messages.get(&field.id))
+            .flatten()
+            .map(|(message, _)| message)
+    }
+
+    /// Bytes of memory that decoding all of them takes beyond the messages' own.
+    pub(crate) fn bytes_to_decode(&self) -> u64 {
+        self.messages.values().flatten().map(|(_, shape)| shape.bytes_to_decode()).sum()
     }
 
     /// The values by dictionary id, decoded at the first call.

@@ -25,6 +25,8 @@ pub(crate) mod source;
 
 pub(crate) mod encode;
 
+pub(crate) mod batch_metadata;
+
 pub(crate) mod layout;
 
 pub(crate) mod unify;

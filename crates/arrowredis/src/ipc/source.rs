@@ -50,6 +50,12 @@ impl Source {
         let (bytes, unmapped) = open_and_map(path)?;
         let container = open_container(&bytes)
             .map_err(|source| FileError::Content { path: path.to_owned(), source })?;
+        let schema = match &container {
+            Container::File(file) => &file.schema,
+            Container::Stream(stream) => &stream.schema,
+        };
+        let columns = schema.schema.fields().len();
+        tracing::info!(?path, bytes = bytes.len(), columns, "opened");
         let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, container };
         Ok((source, unmapped))
     }
@@ -68,14 +74,6 @@ impl Source {
     /// Size on disk in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// How many batches there are, if the container says so up front.
-    pub(crate) fn block_count(&self) -> Option<u64> {
-        match &self.container {
-            Container::File(file) => Some(file.batches.len() as u64),
-            Container::Stream(_) => None,
-        }
     }
 
     /// The batches in file order. Ends after the first error.
@@ -130,6 +128,9 @@ impl ArrowFile {
         let footer = root_as_footer(&footer_bytes)
             .map_err(|error| IpcError::invalid("the footer", at, "a valid flatbuffer", error))?;
         let schema = Self::schema(&messages, footer, at)?;
+        if footer.custom_metadata().is_some_and(|pairs| !pairs.is_empty()) {
+            tracing::warn!("the metadata of the file's footer belongs to no batch and is left out");
+        }
 
         let mut dictionaries = Dictionaries::default();
         for block in footer.dictionaries().into_iter().flatten() {

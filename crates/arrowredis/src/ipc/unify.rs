@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array, make_array};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_data::ArrayData;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
+
+use crate::nested::with_children;
 
 use super::schema::children;
 
@@ -57,7 +58,7 @@ impl DictionaryUnifier {
             return Ok(array.clone());
         }
         let Some(dictionary) = array.as_any_dictionary_opt() else {
-            return self.unify_children(&array.to_data(), place).map(make_array);
+            return self.unify_children(array, place);
         };
         let inner = *place;
         let values = self.unify_inside(dictionary.values(), place)?;
@@ -89,20 +90,16 @@ impl DictionaryUnifier {
         if !holds_dictionary(values.data_type()) {
             return Ok(values.clone());
         }
-        self.unify_children(&values.to_data(), place).map(make_array)
+        self.unify_children(values, place)
     }
 
     fn unify_children(
         &mut self,
-        data: &ArrayData,
+        array: &ArrayRef,
         place: &mut usize,
-    ) -> Result<ArrayData, ArrowError> {
-        let children = data
-            .child_data()
-            .iter()
-            .map(|child| self.unify_array(&make_array(child.clone()), place).map(|c| c.to_data()))
-            .collect::<Result<Vec<_>, _>>()?;
-        data.clone().into_builder().child_data(children).build()
+    ) -> Result<ArrayRef, ArrowError> {
+        let data_type = array.data_type().clone();
+        with_children(array, data_type, |child| self.unify_array(child, place))
     }
 }
 

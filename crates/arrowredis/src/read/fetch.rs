@@ -64,14 +64,15 @@ struct Parsed {
     decoded: Permit,
 }
 
-/// The chunks, decoded, in order. Ends after the first error.
+/// The chunks, decoded, in order, together with those of the same request. Ends after the first
+/// error.
 pub(super) fn chunks<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     located: Vec<Located>,
     options: &ReadOptions,
     tally: Arc<Tally>,
-) -> impl Stream<Item = Result<ReadChunk, Error>> + Send + use<S> {
+) -> impl Stream<Item = Result<Vec<ReadChunk>, Error>> + Send + use<S> {
     let source = Source {
         store: store.clone(),
         dataset: dataset.clone(),
@@ -112,8 +113,6 @@ pub(super) fn chunks<S: ChunkStore>(
             pipeline::run(move || source.decode(parsed))
         })
         .try_buffered(pipeline::cores())
-        .map_ok(|chunks| stream::iter(chunks.into_iter().map(Ok)))
-        .try_flatten()
         .boxed()
 }
 
@@ -168,7 +167,10 @@ impl<S: ChunkStore> Source<S> {
                 }
             }
         }
-        let bytes = values.iter().map(|(_, value)| value.len() as u64).sum();
+        let bytes: u64 = values.iter().map(|(_, value)| value.len() as u64).sum();
+        if let Some((first, _)) = values.first() {
+            tracing::debug!(first = self.key(*first), chunks = values.len(), bytes, "fetched");
+        }
         self.tally.replied(values.len() as u64, bytes);
         Ok(Fetched { values, permit })
     }

@@ -13,6 +13,9 @@ use super::plan::{Plan, absent};
 use super::selection::Partitions;
 use super::tally::Tally;
 
+/// Keys that are spelled out in memory at once: a megabyte or so.
+const KEYS_AT_ONCE: usize = 10_000;
+
 /// A chunk that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Located {
@@ -45,15 +48,16 @@ pub(super) async fn locate<S: ChunkStore>(
             (Plan::from_list(&present, selection, batches), present)
         }
     };
-    let expected = plan.chunks.len() as u64 + plan.missing.count;
+    let expected = (plan.chunks.len() as u64).saturating_add(plan.missing.count);
 
-    let keys = plan.chunks.iter().map(|id| chunk_key(dataset, *id)).collect();
-    let lengths = store.lengths(keys).await?;
-    let mut located = Vec::with_capacity(lengths.len());
-    for (id, length) in plan.chunks.iter().zip(lengths) {
-        match length {
-            Some(bytes) => located.push(Located { id: *id, bytes }),
-            None => plan.missing.add(*id),
+    let mut located = Vec::with_capacity(plan.chunks.len());
+    for ids in plan.chunks.chunks(KEYS_AT_ONCE) {
+        let keys = ids.iter().map(|id| chunk_key(dataset, *id)).collect();
+        for (id, length) in ids.iter().zip(store.lengths(keys).await?) {
+            match length {
+                Some(bytes) => located.push(Located { id: *id, bytes }),
+                None => plan.missing.add(*id),
+            }
         }
     }
     if !options.allow_missing
@@ -67,6 +71,7 @@ pub(super) async fn locate<S: ChunkStore>(
         }
         return Err(absent(*first, &present, options.batches, dataset).into());
     }
+    tracing::info!(expected, present = located.len(), missing = plan.missing.count, "planned");
     tally.expected(expected);
     plan.missing.first.iter().for_each(|id| tally.missing(chunk_key(dataset, *id)));
     tally.beyond(plan.beyond.iter().map(|id| chunk_key(dataset, *id)).collect());

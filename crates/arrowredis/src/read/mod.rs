@@ -95,10 +95,12 @@ pub async fn read_table<S: ChunkStore>(
     let reading = Reading::start(store, dataset, options, progress).await?;
     let mut table = Table::default();
     let mut chunks = reading.chunks;
-    while let Some(chunk) = chunks.try_next().await? {
-        progress.done(chunk.work());
-        table.schema.get_or_insert_with(|| chunk.schema());
-        table.batches.extend(chunk.batches);
+    while let Some(some) = chunks.try_next().await? {
+        for chunk in some {
+            progress.done(chunk.work());
+            table.schema.get_or_insert_with(|| chunk.schema());
+            table.batches.extend(chunk.batches);
+        }
     }
     Ok((table, reading.tally.report()))
 }
@@ -118,10 +120,13 @@ pub async fn read_batches<S: ChunkStore>(
 ) -> Result<BatchStream, Error> {
     let mut reading = Reading::start(store, dataset, options, progress).await?;
     let first = reading.chunks.try_next().await?;
-    let schema = first.as_ref().map(ReadChunk::schema);
+    let schema = first.iter().flatten().next().map(ReadChunk::schema);
     let chunks = futures::stream::iter(first.map(Ok)).chain(reading.chunks);
     let batches = chunks
-        .map_ok(|chunk| futures::stream::iter(chunk.batches.into_iter().map(Ok)))
+        .map_ok(|some| {
+            let batches = some.into_iter().flat_map(|chunk| chunk.batches);
+            futures::stream::iter(batches.map(Ok))
+        })
         .try_flatten()
         .boxed();
     Ok(BatchStream { schema, batches, tally: reading.tally })
@@ -185,7 +190,7 @@ async fn read_to<S: ChunkStore>(
 
 /// A read that has its plan and fetches chunks when polled.
 struct Reading {
-    chunks: BoxStream<'static, Result<ReadChunk, Error>>,
+    chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
     tally: Arc<Tally>,
 }
 

@@ -4,14 +4,17 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::MetadataVersion;
 use arrow_schema::{ArrowError, SchemaRef};
+use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::error::{Error, FileError};
 use crate::ipc::Codec;
+use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::block::Block;
 use crate::ipc::encode::{DictionaryEncoder, EncodedMessage, encode_body};
 use crate::ipc::unify::{DictionaryUnifier, Keys, holds_dictionary};
@@ -48,36 +51,68 @@ impl Output {
     /// Writes all chunks; returns the bytes written, or `None` when there was no chunk at all.
     pub(super) async fn write(
         self,
-        mut chunks: impl Stream<Item = Result<ReadChunk, Error>> + Send + Unpin,
+        mut chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
         codec: Option<Codec>,
         progress: &dyn Progress,
     ) -> Result<Option<u64>, Error> {
-        let Some(first) = chunks.try_next().await? else {
-            return Ok(None);
+        let first = loop {
+            match chunks.try_next().await? {
+                Some(some) if some.is_empty() => {}
+                Some(some) => break some,
+                None => return Ok(None),
+            }
         };
-        let schema = first.schema();
-        let mut dictionaries = Dictionaries::new(&self, &schema);
+        let schema = first[0].schema();
+        let dictionaries = Dictionaries::new(&self, &schema);
         let mut writer = Writer::start(self, schema)?;
 
-        let chunks = futures::stream::once(std::future::ready(Ok(first))).chain(chunks);
-        let jobs = chunks.map(|chunk| chunk.and_then(|chunk| dictionaries.prepare(chunk, codec)));
-        let mut encoded = jobs
-            .map_ok(|job| pipeline::run(move || job.encode()))
-            .try_buffered(pipeline::cores() + 1);
-        while let Some(Encoded { messages, chunk }) = encoded.try_next().await? {
-            let work = chunk.work();
+        let chunks = stream::once(std::future::ready(Ok(first))).chain(chunks).boxed();
+        let dictionaries = Arc::new(Mutex::new(dictionaries));
+        let mut encoded = jobs(chunks, Arc::clone(&dictionaries), codec)
+            .map_ok(|jobs| pipeline::run(move || jobs.into_iter().map(Job::encode).collect()))
+            .try_buffered(pipeline::cores() + 1)
+            .boxed();
+        while let Some(encoded) = encoded.try_next().await? {
+            let encoded: Vec<Encoded> = encoded;
+            let works: Vec<_> = encoded.iter().map(|encoded| encoded.chunk.work()).collect();
             writer = pipeline::run(move || {
-                // Given back only once it is written: it may be the chunk's own memory.
-                let _chunk = chunk;
-                writer.append(messages)
+                encoded.into_iter().try_fold(writer, |writer, Encoded { messages, chunk }| {
+                    // Given back only once it is written: it may be the chunk's own memory.
+                    let _chunk = chunk;
+                    writer.append(messages)
+                })
             })
             .await?;
-            progress.done(work);
+            works.into_iter().for_each(|work| progress.done(work));
         }
         drop(encoded);
-        let last = dictionaries.after()?.into_iter().map(Message::Dictionary).collect();
-        pipeline::run(move || writer.append(last)?.finish()).await.map(Some)
+        pipeline::run(move || {
+            let last = lock(&dictionaries).after()?.into_iter().map(Message::Dictionary).collect();
+            writer.append(last)?.finish().map(Some)
+        })
+        .await
     }
+}
+
+/// What is to be done for the chunks, decided in order and on another thread: comparing and joining
+/// dictionaries computes.
+fn jobs(
+    chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
+    dictionaries: Arc<Mutex<Dictionaries>>,
+    codec: Option<Codec>,
+) -> impl Stream<Item = Result<Vec<Job>, Error>> + Send {
+    chunks.and_then(move |some| {
+        let dictionaries = Arc::clone(&dictionaries);
+        pipeline::run(move || {
+            let mut dictionaries = lock(&dictionaries);
+            some.into_iter().map(|chunk| dictionaries.prepare(chunk, codec)).collect()
+        })
+    })
+}
+
+fn lock(dictionaries: &Mutex<Dictionaries>) -> MutexGuard<'_, Dictionaries> {
+    // After a panic under the lock the job's error ends the write, and nothing asks again.
+    dictionaries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A message in the order in which it must be written.
@@ -101,7 +136,7 @@ struct Job {
 
 enum Encode {
     Forward(Block),
-    Anew(RecordBatch, Codec),
+    Anew(RecordBatch, BatchMetadata, Codec),
 }
 
 impl Job {
@@ -113,7 +148,9 @@ impl Job {
                 Encode::Forward(Block { message, .. }) => {
                     EncodedMessage { metadata: message.metadata, body: message.body }
                 }
-                Encode::Anew(batch, codec) => encode_body(&batch, codec).map_err(Error::Encode)?,
+                Encode::Anew(batch, metadata, codec) => encode_body(&batch, codec)
+                    .and_then(|message| metadata.attach(message))
+                    .map_err(Error::Encode)?,
             }));
         }
         Ok(Encoded { messages, chunk: self.chunk })
@@ -155,8 +192,11 @@ impl Dictionaries {
             // version that the output announces.
             let same_layout = block.message.version() == MetadataVersion::V5;
             let forward = same_layout && codec == own && keys == Keys::Kept;
-            let encode =
-                if forward { Encode::Forward(block.clone()) } else { Encode::Anew(batch, codec) };
+            let encode = if forward {
+                Encode::Forward(block.clone())
+            } else {
+                Encode::Anew(batch, block.metadata(), codec)
+            };
             batches.push((dictionaries, encode));
         }
         Ok(Job { batches, chunk })
@@ -187,12 +227,12 @@ impl Dictionaries {
     }
 
     /// What must stand after the last batch.
-    fn after(self) -> Result<Vec<EncodedMessage>, Error> {
+    fn after(&self) -> Result<Vec<EncodedMessage>, Error> {
         let Self::Unified { last: Some((batch, codec)), .. } = self else {
             return Ok(Vec::new());
         };
         // The last batch to be unified reads the whole dictionaries.
-        let all = DictionaryEncoder::new(&batch.schema()).new_dictionaries(&batch, codec);
+        let all = DictionaryEncoder::new(&batch.schema()).new_dictionaries(batch, *codec);
         all.map_err(Error::Encode)
     }
 }

@@ -81,8 +81,7 @@ impl Plan {
         let mut plan = Self::default();
         let there = partitions(present);
         if let Partitions::Listed(ranges) = selection {
-            let absent = ranges.iter().filter_map(|range| first_absent(range, &there));
-            absent.for_each(|partition| plan.missing.add(ChunkId::new(partition, 0)));
+            ranges.iter().for_each(|range| plan.add_absent_partitions(range, &there));
         }
         for partition in there.into_iter().filter(|partition| selection.contains(*partition)) {
             plan.add_partition(partition, present, batches);
@@ -110,12 +109,30 @@ impl Plan {
         self.add_gap(partition, next..batches.unwrap_or(next));
     }
 
+    /// The partitions of a range that have no chunk, each with its first key. A range can be as
+    /// wide as the numbers go, so only as many are walked as a report lists.
+    fn add_absent_partitions(
+        &mut self,
+        range: &RangeInclusive<u64>,
+        there: &BTreeSet<PartitionId>,
+    ) {
+        let (first, last) = (PartitionId(*range.start()), PartitionId(*range.end()));
+        let present = there.range(first..=last).count() as u64;
+        let width = (range.end() - range.start()).saturating_add(1);
+        self.missing.count = self.missing.count.saturating_add(width.saturating_sub(present));
+        let room = ReadReport::MOST_KEYS - self.missing.first.len();
+        let absent = range.clone().filter(|partition| !there.contains(&PartitionId(*partition)));
+        let listed = usize::try_from(width.saturating_sub(present)).unwrap_or(usize::MAX).min(room);
+        self.missing.first.extend(absent.take(listed).map(|partition| ChunkId::new(partition, 0)));
+    }
+
     /// Batches that are absent; a gap can be as wide as the numbers go, so it is not walked.
     fn add_gap(&mut self, partition: PartitionId, gap: std::ops::Range<u32>) {
         let room = ReadReport::MOST_KEYS - self.missing.first.len();
         let id = |batch| ChunkId { partition, batch: BatchIndex(batch) };
         self.missing.first.extend(gap.clone().take(room).map(id));
-        self.missing.count += u64::from(gap.end.saturating_sub(gap.start));
+        let width = u64::from(gap.end.saturating_sub(gap.start));
+        self.missing.count = self.missing.count.saturating_add(width);
     }
 }
 
@@ -140,17 +157,6 @@ pub(super) fn absent(
 
 fn partitions(present: &BTreeSet<ChunkId>) -> BTreeSet<PartitionId> {
     present.iter().map(|id| id.partition).collect()
-}
-
-fn first_absent(range: &RangeInclusive<u64>, there: &BTreeSet<PartitionId>) -> Option<u64> {
-    let mut next = Some(*range.start());
-    for partition in there.range(PartitionId(*range.start())..=PartitionId(*range.end())) {
-        if next != Some(partition.0) {
-            break;
-        }
-        next = partition.0.checked_add(1).filter(|next| next <= range.end());
-    }
-    next
 }
 
 /// Partitions as a list of ranges that fits a message.
@@ -205,19 +211,23 @@ mod tests {
     }
 
     #[test]
-    fn the_first_absent_partition_of_a_range_is_missing() {
+    fn every_absent_partition_of_a_list_is_missing() {
         let there = [(0, 0), (1, 0), (2, 0), (5, 0), (u64::MAX, 0)];
-        for (selection, absent) in [
-            ("3", Some(3)),
-            ("1-3", Some(3)),
-            ("4-5", Some(4)),
-            ("6-18446744073709551615", Some(6)),
-            ("0-2,5", None),
-            ("18446744073709551615", None),
+        for (selection, count, first) in [
+            ("3", 1, &[3][..]),
+            ("1-7", 4, &[3, 4, 6, 7]),
+            ("4-5", 1, &[4]),
+            ("0-2,5", 0, &[]),
+            ("18446744073709551615", 0, &[]),
+            ("3,4,9", 3, &[3, 4, 9]),
         ] {
-            let missing = plan(&there, selection, None).missing.first;
-            assert_eq!(missing, absent.map(|p| ChunkId::new(p, 0)).into_iter().collect::<Vec<_>>());
+            let missing = plan(&there, selection, None).missing;
+            let expected: Vec<_> = first.iter().map(|p| ChunkId::new(*p, 0)).collect();
+            assert_eq!((missing.count, missing.first), (count, expected), "{selection}");
         }
+        let missing = plan(&there, "0-18446744073709551615", None).missing;
+        assert_eq!(missing.count, u64::MAX - 5);
+        assert_eq!(missing.first.len(), ReadReport::MOST_KEYS);
     }
 
     #[test]

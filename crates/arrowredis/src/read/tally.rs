@@ -56,7 +56,7 @@ impl Tally {
 
     pub(super) fn decoded(&self, rows: u64, time: Duration) {
         let mut counts = self.counts();
-        counts.report.rows += rows;
+        counts.report.rows = counts.report.rows.saturating_add(rows);
         counts.report.parse_seconds += time.as_secs_f64();
     }
 

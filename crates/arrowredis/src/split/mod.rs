@@ -1,5 +1,6 @@
 //! VERB: an Arrow file or stream, batch by batch, into a store.
 
+mod compact;
 mod partition;
 
 use std::collections::HashSet;
@@ -15,6 +16,7 @@ use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
 use crate::dataset::{DatasetName, PartitionId};
 use crate::error::{Error, FileError};
+use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::source::Source;
 use crate::ipc::{Codec, IpcError};
 use crate::key::chunk_key;
@@ -23,6 +25,7 @@ use crate::progress::{Progress, Work};
 use crate::report::SplitReport;
 use crate::store::ChunkStore;
 
+use compact::compact;
 use partition::{Assigned, Partitioner};
 
 /// How to split.
@@ -62,8 +65,9 @@ impl Default for SplitOptions {
 /// Chunks that stand under the dataset's keys are overwritten.
 ///
 /// # Errors
-/// [`Error::File`] when the file is not whole Arrow IPC, [`Error::Upload`] when the store fails.
-/// Chunks that were stored before an error stay.
+/// [`Error::File`] when the file is not whole Arrow IPC; its framing and its partition numbers are
+/// looked at before anything is stored. [`Error::Upload`] when the store fails, or when values that
+/// had to be decoded turn out to be damaged. Chunks that were stored before that stay.
 pub async fn split<S: ChunkStore>(
     store: &S,
     input: &Path,
@@ -89,12 +93,14 @@ async fn split_source<S: ChunkStore>(
     started: Instant,
 ) -> Result<SplitReport, Error> {
     let file_bytes = source.bytes();
-    let chunks = source.block_count().unwrap_or(0);
-    progress.planned(Work { chunks, rows: 0, bytes: file_bytes });
+    let partitioner = || Partitioner::new(source.schema(), options.batches, input);
+    let partitioned_by = partitioner().by();
+    let survey = survey(pipeline::produce(partitioner().assign(&source))).await?;
+    progress.planned(Work { bytes: file_bytes, ..survey.work });
 
-    let partitioner = Partitioner::new(source.schema(), options.batches, input);
-    let partitioned_by = partitioner.by();
-    let assigned = pipeline::produce(partitioner.assign(source));
+    let partitioner = partitioner().starting_in(survey.first);
+    let assigned = pipeline::produce(partitioner.assign(&source));
+    drop(source);
     let chunks = encode(assigned, options.compression, input.into());
     let stored = upload(store, dataset, chunks, options, progress).await?;
 
@@ -109,6 +115,29 @@ async fn split_source<S: ChunkStore>(
         file_bytes,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// What a file holds, learnt by walking it once before anything of it is stored.
+#[derive(Debug)]
+struct Survey {
+    work: Work,
+    /// The partition of the first rows.
+    first: PartitionId,
+}
+
+async fn survey(
+    assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
+) -> Result<Survey, Error> {
+    let mut assigned = std::pin::pin!(assigned);
+    let (mut work, mut first) = (Work::default(), None);
+    while let Some(assigned) = assigned.try_next().await? {
+        work += Work { chunks: 1, rows: assigned.rows(), bytes: 0 };
+        if assigned.rows() > 0 {
+            first.get_or_insert(assigned.id().partition);
+        }
+    }
+    tracing::debug!(chunks = work.chunks, rows = work.rows, "the file is whole");
+    Ok(Survey { work, first: first.unwrap_or(PartitionId(0)) })
 }
 
 /// Makes chunks: at once where messages are only forwarded, on all cores where they are encoded.
@@ -131,16 +160,20 @@ fn encode(
 
 fn encode_anew(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
     let content = |source| FileError::Content { path: path.to_owned(), source };
-    let (id, batch, own) = match assigned {
-        Assigned::Whole(id, block) => (id, block.decode().map_err(content)?, block.codec()),
-        Assigned::Made(id, batch, codec) => (id, batch, codec),
-        Assigned::Rows { id, batch, rows, codec } => {
-            let rows = take_record_batch(&batch, &rows)
-                .map_err(|e| content(IpcError::arrow("a batch cannot be divided")(e)))?;
-            (id, rows, codec)
+    let (id, batch, metadata, own) = match assigned {
+        Assigned::Whole(id, block) => {
+            (id, block.decode().map_err(content)?, block.metadata(), block.codec())
         }
+        Assigned::Rows(id, divided, rows) => {
+            let batch = divided.batch().map_err(content)?;
+            let rows = take_record_batch(batch, &rows).and_then(|rows| compact(&rows));
+            let what = "a batch cannot be divided";
+            let rows = rows.map_err(|error| content(IpcError::arrow(what)(error)))?;
+            (id, rows, divided.block().metadata(), divided.block().codec())
+        }
+        Assigned::Made(id, batch) => (id, batch, BatchMetadata::default(), Codec::Uncompressed),
     };
-    Chunk::encode(id, &batch, codec.unwrap_or(own)).map_err(Error::Encode)
+    Chunk::encode_with(id, &batch, &metadata, codec.unwrap_or(own)).map_err(Error::Encode)
 }
 
 /// What has been acknowledged.
@@ -178,16 +211,20 @@ async fn upload<S: ChunkStore>(
     loop {
         match sends.try_next().await {
             Ok(Some((id, work))) => {
+                tracing::debug!(key = chunk_key(dataset, id), bytes = work.bytes, "stored");
                 progress.done(work);
                 stored.work += work;
                 stored.partitions.insert(id.partition);
             }
             Ok(None) => return Ok(stored),
-            Err(Error::Store(source)) => {
-                let (dataset, stored) = (dataset.to_string(), stored.work.chunks);
-                return Err(Error::Upload { dataset, stored, source });
-            }
-            Err(other) => return Err(other),
+            Err(source @ Error::Store(_)) => return Err(stopped(dataset, &stored, source)),
+            Err(source) if stored.work.chunks > 0 => return Err(stopped(dataset, &stored, source)),
+            Err(source) => return Err(source),
         }
     }
+}
+
+fn stopped(dataset: &DatasetName, stored: &Stored, source: Error) -> Error {
+    let (dataset, stored) = (dataset.to_string(), stored.work.chunks);
+    Error::Upload { dataset, stored, source: Box::new(source) }
 }

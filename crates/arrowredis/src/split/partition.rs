@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
@@ -11,9 +12,9 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
+use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
-use crate::ipc::{Codec, IpcError};
 use crate::report::PartitionedBy;
 
 /// The column whose values are partition numbers.
@@ -25,15 +26,46 @@ pub(super) enum Assigned {
     /// A batch that belongs to one partition as it is.
     Whole(ChunkId, Block),
     /// The rows of a batch that belong to one of its several partitions.
-    Rows {
-        id: ChunkId,
-        batch: RecordBatch,
-        rows: UInt64Array,
-        /// The batch's own codec.
-        codec: Codec,
-    },
-    /// A batch that stands in no file, to be encoded unless told otherwise with this codec.
-    Made(ChunkId, RecordBatch, Codec),
+    Rows(ChunkId, Arc<Divided>, UInt64Array),
+    /// A batch that stands in no file.
+    Made(ChunkId, RecordBatch),
+}
+
+impl Assigned {
+    pub(super) fn id(&self) -> ChunkId {
+        match self {
+            Self::Whole(id, _) | Self::Rows(id, ..) | Self::Made(id, _) => *id,
+        }
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        match self {
+            Self::Whole(_, block) => block.rows(),
+            Self::Rows(_, _, rows) => rows.len() as u64,
+            Self::Made(_, batch) => batch.num_rows() as u64,
+        }
+    }
+}
+
+/// A batch of several partitions, decoded by whoever needs it first.
+#[derive(Debug)]
+pub(super) struct Divided {
+    block: Block,
+    batch: OnceLock<RecordBatch>,
+}
+
+impl Divided {
+    pub(super) fn block(&self) -> &Block {
+        &self.block
+    }
+
+    pub(super) fn batch(&self) -> Result<&RecordBatch, IpcError> {
+        if let Some(batch) = self.batch.get() {
+            return Ok(batch);
+        }
+        let batch = self.block.decode()?;
+        Ok(self.batch.get_or_init(|| batch))
+    }
 }
 
 /// Numbers partitions and batches in file order.
@@ -46,9 +78,7 @@ pub(super) struct Partitioner {
     blocks_seen: u64,
     rows_seen: u64,
     /// Where batches without rows go: with those before them.
-    current: Option<PartitionId>,
-    /// Batches without rows at the start, until a partition is known for them.
-    waiting: Vec<Block>,
+    current: PartitionId,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +94,7 @@ impl Partitioner {
     /// Decides by what to divide a file of this schema; `path` is named in errors.
     pub(super) fn new(schema: &Schema, batches: Option<u32>, path: &Path) -> Self {
         let column = schema.index_of(COLUMN).ok();
-        let integer = column.filter(|at| schema.field(*at).data_type().is_integer());
+        let integer = column.filter(|at| is_integer(schema.field(*at).data_type()));
         if let (Some(at), None) = (column, integer) {
             let found = schema.field(at).data_type();
             tracing::warn!(%found, "the column \"partition\" is not an integer and is ignored");
@@ -80,9 +110,13 @@ impl Partitioner {
             next: HashMap::new(),
             blocks_seen: 0,
             rows_seen: 0,
-            current: None,
-            waiting: Vec::new(),
+            current: PartitionId(0),
         }
+    }
+
+    /// Puts batches without rows that come before all others into this partition.
+    pub(super) fn starting_in(self, partition: PartitionId) -> Self {
+        Self { current: partition, ..self }
     }
 
     /// What partition numbers are taken from.
@@ -95,11 +129,12 @@ impl Partitioner {
     }
 
     /// Gives every batch of a file its place. A file without batches becomes one chunk without
-    /// rows, so that its schema is kept.
+    /// rows, so that its schema is kept. Ends after the first error.
     pub(super) fn assign(
         mut self,
-        source: Source,
-    ) -> impl Iterator<Item = Result<Assigned, Error>> + Send + 'static {
+        source: &Source,
+    ) -> impl Iterator<Item = Result<Assigned, Error>> + Send + use<> {
+        let schema = Arc::clone(source.schema());
         let mut blocks = source.blocks();
         let mut ready = VecDeque::new();
         let mut ended = false;
@@ -115,7 +150,10 @@ impl Partitioner {
                     },
                     None => {
                         ended = true;
-                        ready.extend(self.finish(&source));
+                        if self.blocks_seen == 0 {
+                            let batch = RecordBatch::new_empty(Arc::clone(&schema));
+                            ready.push_back(Assigned::Made(ChunkId::new(0, 0), batch));
+                        }
                     }
                 }
             }
@@ -138,42 +176,28 @@ impl Partitioner {
 
     fn place_by_column(&mut self, column: usize, block: Block) -> Result<Vec<Assigned>, Error> {
         if block.rows() == 0 {
-            return match self.current {
-                Some(partition) => Ok(vec![self.whole(partition, block)?]),
-                None => {
-                    self.waiting.push(block);
-                    Ok(Vec::new())
-                }
-            };
+            return Ok(vec![self.whole(self.current, block)?]);
         }
         let values = self.partition_values(column, &block)?;
         let first = PartitionId(values.value(0));
-        self.current = Some(PartitionId(values.value(values.len() - 1)));
+        self.current = PartitionId(values.value(values.len() - 1));
         self.rows_seen = self.rows_seen.saturating_add(block.rows());
-
-        let mut placed = Vec::new();
-        for empty in std::mem::take(&mut self.waiting) {
-            placed.push(self.whole(first, empty)?);
-        }
         if values.values().iter().all(|value| *value == first.0) {
-            placed.push(self.whole(first, block)?);
+            Ok(vec![self.whole(first, block)?])
         } else {
-            placed.extend(self.divide(&values, &block)?);
+            self.divide(&values, block)
         }
-        Ok(placed)
     }
 
     /// Several partitions in one batch: its rows by value, in their order, values ascending.
-    fn divide(&mut self, values: &UInt64Array, block: &Block) -> Result<Vec<Assigned>, Error> {
-        let batch = block.decode().map_err(|error| self.content(error))?;
+    fn divide(&mut self, values: &UInt64Array, block: Block) -> Result<Vec<Assigned>, Error> {
         let mut rows: BTreeMap<PartitionId, Vec<u64>> = BTreeMap::new();
         for (row, value) in values.values().iter().enumerate() {
             rows.entry(PartitionId(*value)).or_default().push(row as u64);
         }
-        let codec = block.codec();
+        let divided = Arc::new(Divided { block, batch: OnceLock::new() });
         let place = |(partition, rows): (_, Vec<u64>)| {
-            let id = self.next_chunk(partition)?;
-            Ok(Assigned::Rows { id, batch: batch.clone(), rows: rows.into(), codec })
+            Ok(Assigned::Rows(self.next_chunk(partition)?, Arc::clone(&divided), rows.into()))
         };
         rows.into_iter().map(place).collect()
     }
@@ -181,39 +205,28 @@ impl Partitioner {
     /// The partition numbers of a batch's rows; only their column is decoded.
     fn partition_values(&self, column: usize, block: &Block) -> Result<UInt64Array, Error> {
         let only = block.decode_projected(&[column]).map_err(|error| self.content(error))?;
-        let found = only.column(0);
+        let plain = match only.column(0).data_type() {
+            DataType::Dictionary(_, values) => values.as_ref().clone(),
+            other => other.clone(),
+        };
+        let found = cast(only.column(0), &plain).map_err(|error| self.arrow(error))?;
         let refused = |row: usize, found: String| FileError::Partition {
             path: self.path.clone(),
             row: self.rows_seen.saturating_add(row as u64),
             found,
         };
-        if let Some(row) =
-            found.nulls().and_then(|nulls| (0..nulls.len()).find(|r| nulls.is_null(*r)))
-        {
+        if let Some(row) = (0..found.len()).find(|row| found.is_null(*row)) {
             return Err(refused(row, "null".to_owned()).into());
         }
-        if found.data_type().is_signed_integer() {
-            let signed = cast(found, &DataType::Int64).map_err(|e| self.arrow(e))?;
+        if plain.is_signed_integer() {
+            let signed = cast(&found, &DataType::Int64).map_err(|error| self.arrow(error))?;
             let signed = signed.as_primitive::<Int64Type>();
             if let Some(row) = signed.values().iter().position(|value| *value < 0) {
                 return Err(refused(row, signed.value(row).to_string()).into());
             }
         }
-        let values = cast(found, &DataType::UInt64).map_err(|e| self.arrow(e))?;
+        let values = cast(&found, &DataType::UInt64).map_err(|error| self.arrow(error))?;
         Ok(values.as_primitive::<UInt64Type>().clone())
-    }
-
-    /// What is left at the end of the file: batches without rows that no partition followed, and
-    /// the one chunk of a file without batches.
-    fn finish(&mut self, source: &Source) -> Vec<Assigned> {
-        let zero = PartitionId(0);
-        if self.blocks_seen == 0 {
-            let id = ChunkId { partition: zero, batch: BatchIndex(0) };
-            let batch = RecordBatch::new_empty(source.schema().clone());
-            return vec![Assigned::Made(id, batch, Codec::Uncompressed)];
-        }
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().filter_map(|block| self.whole(zero, block).ok()).collect()
     }
 
     fn whole(&mut self, partition: PartitionId, block: Block) -> Result<Assigned, Error> {
@@ -237,5 +250,13 @@ impl Partitioner {
 
     fn arrow(&self, source: arrow_schema::ArrowError) -> Error {
         self.content(IpcError::Arrow { what: "the column \"partition\" cannot be read", source })
+    }
+}
+
+/// Whether a column's values are integers, also behind dictionary keys.
+fn is_integer(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => values.is_integer(),
+        other => other.is_integer(),
     }
 }

@@ -76,6 +76,27 @@ pub enum StoreError {
         /// The client's reason.
         source: ::redis::RedisError,
     },
+    /// There is a server, and it does not take the connection as it was asked for.
+    #[error("{address} refuses the connection")]
+    Refused {
+        /// Where.
+        address: String,
+        /// The server's answer, such as that the database number is out of range.
+        source: ::redis::RedisError,
+    },
+    /// A value is longer than a server takes.
+    #[error(
+        "'{key}' would be {len} bytes long; Redis takes at most {max} in one value, so write the \
+         file in smaller batches"
+    )]
+    TooLarge {
+        /// The key.
+        key: String,
+        /// The value's length.
+        len: usize,
+        /// The longest allowed.
+        max: usize,
+    },
     /// The server does not let this client in.
     #[error("{address} refuses this client; check the user and password of the address")]
     Denied {
@@ -85,7 +106,7 @@ pub enum StoreError {
         source: ::redis::RedisError,
     },
     /// A command failed.
-    #[error("{command} of {key:?} failed at {address}")]
+    #[error("{command} of '{key}' failed at {address}")]
     Command {
         /// The command.
         command: &'static str,
@@ -98,7 +119,7 @@ pub enum StoreError {
     },
     /// The server is a node of a cluster.
     #[error(
-        "{address} is a node of a Redis Cluster, and {key:?} lies on another; \
+        "{address} is a node of a Redis Cluster, and '{key}' lies on another; \
          this version reads and writes single servers only"
     )]
     Cluster {
@@ -110,13 +131,13 @@ pub enum StoreError {
         source: ::redis::RedisError,
     },
     /// A key holds a list, a hash or something else that is no value.
-    #[error("{key:?} is not a chunk: expected a string value, found another type of key")]
+    #[error("'{key}' is not a chunk: expected a string value, found another type of key")]
     NotAChunk {
         /// The key.
         key: String,
     },
     /// A reply has another shape than the command's.
-    #[error("{address} answered {command} of {key:?} with {found}; is it a Redis server?")]
+    #[error("{address} answered {command} of '{key}' with {found}; is it a Redis server?")]
     Reply {
         /// The command.
         command: &'static str,

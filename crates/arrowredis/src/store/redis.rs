@@ -25,6 +25,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// (64 MiB unless told otherwise), so this fails only below about 1 MiB/s.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Longest value that a server takes unless its `proto-max-bulk-len` is set higher: 512 MiB. It
+/// closes the connection on a longer one.
+const MAX_VALUE_BYTES: usize = 512 << 20;
+
 /// Keys asked for in one pipeline of short replies: about 100 KB of commands.
 const KEYS_PER_PIPELINE: usize = 1_000;
 
@@ -60,6 +64,9 @@ impl RedisStore {
             }
             _ if matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
                 StoreError::Denied { address: address.clone(), source }
+            }
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                StoreError::Refused { address: address.clone(), source }
             }
             _ => StoreError::Connect { address: address.clone(), source },
         };
@@ -135,6 +142,10 @@ impl RedisStore {
 
 impl ChunkStore for RedisStore {
     async fn put(&self, key: String, value: Payload) -> Result<(), StoreError> {
+        if value.len() > MAX_VALUE_BYTES {
+            let (len, max) = (value.len(), MAX_VALUE_BYTES);
+            return Err(StoreError::TooLarge { key, len, max });
+        }
         // Room for the value, the key, and the command's own few bytes.
         let mut command = Cmd::with_capacity(3, value.len() + key.len() + 64);
         command.arg("SET").arg(&key).arg(Argument(&value));
@@ -218,9 +229,15 @@ impl ToRedisArgs for Argument<'_> {
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
-    let info = url.into_connection_info().map_err(|error| StoreError::Address {
-        // The client's description names the part that is wrong and repeats none of it.
-        reason: error.detail().unwrap_or("it is not a URL").to_owned(),
+    if url.starts_with("rediss://") {
+        let reason = "TLS (rediss://) is not supported by this version".to_owned();
+        return Err(StoreError::Address { reason });
+    }
+    let info = url.into_connection_info().map_err(|error| {
+        // "What is wrong - Kind: detail", of which the first part never repeats the text.
+        let reason = error.to_string();
+        let reason = reason.split(" - ").next().unwrap_or_default().to_owned();
+        StoreError::Address { reason }
     })?;
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }

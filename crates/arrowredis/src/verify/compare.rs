@@ -5,10 +5,6 @@ use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, Fields};
 
-use crate::ipc::IpcError;
-
-use super::plain::plain;
-
 /// Longest value in a report, in characters.
 const MOST_CHARACTERS: usize = 200;
 
@@ -21,41 +17,27 @@ pub(super) struct Found {
     pub(super) value2: String,
 }
 
-/// Compares stretches of the same length whose schemas agree but for their encodings.
+/// Compares stretches of the same length, laid out plainly.
 pub(super) fn first_difference(
-    one: &Option<RecordBatch>,
-    two: &Option<RecordBatch>,
-    columns: &Fields,
-) -> Result<Option<Found>, IpcError> {
-    let (Some(one), Some(two)) = (one, two) else {
-        return Ok(None);
-    };
-    differ(one, two, columns).map_err(IpcError::arrow("values cannot be compared"))
-}
-
-fn differ(
     one: &RecordBatch,
     two: &RecordBatch,
     columns: &Fields,
-) -> Result<Option<Found>, ArrowError> {
-    let mut first: Option<(usize, usize, ArrayRef, ArrayRef)> = None;
+) -> Option<Found> {
+    let mut first: Option<(usize, usize, &ArrayRef, &ArrayRef)> = None;
     for (column, (a, b)) in one.columns().iter().zip(two.columns()).enumerate() {
-        let (a, b) = (plain(a)?, plain(b)?);
         // Only rows before the first difference so far can bring it forward.
         let rows = first.as_ref().map_or(a.len(), |(row, ..)| *row);
-        if !same(&a, &b, rows) {
-            first = Some((first_row(&a, &b, rows), column, a, b));
+        if !same(a, b, rows) {
+            first = Some((first_row(a, b, rows), column, a, b));
         }
     }
-    let Some((row, column, a, b)) = first else {
-        return Ok(None);
-    };
-    Ok(Some(Found {
+    let (row, column, a, b) = first?;
+    Some(Found {
         row,
         column: columns[column].name().clone(),
-        value1: shown(&a, row),
-        value2: shown(&b, row),
-    }))
+        value1: shown(a, row),
+        value2: shown(b, row),
+    })
 }
 
 fn same(a: &ArrayRef, b: &ArrayRef, rows: usize) -> bool {

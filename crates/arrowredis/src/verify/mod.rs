@@ -4,22 +4,25 @@ mod compare;
 mod plain;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::{Error, FileError};
+use crate::ipc::IpcError;
 use crate::ipc::source::Source;
 use crate::pipeline;
 use crate::progress::{Progress, Work};
 use crate::report::{Difference, VerifyReport};
 use crate::schema_difference::schema_difference;
 
-use compare::first_difference;
-use plain::plain_schema;
+use compare::{Found, first_difference};
+use plain::{plain_batch, plain_schema};
 
 /// Compares two Arrow IPC files or streams: schema with its metadata, rows and values.
 ///
@@ -62,7 +65,7 @@ async fn compare(
         equal: difference.is_none(),
         difference,
         rows: one.compared,
-        chunks: one.batches_read + two.batches_read,
+        chunks: one.batches_read.load(Ordering::Relaxed) + two.batches_read.load(Ordering::Relaxed),
         bytes,
         seconds: started.elapsed().as_secs_f64(),
     })
@@ -78,21 +81,14 @@ async fn compare_rows(
         let [one, two] = &mut *sides;
         let (left1, left2) = (one.rows_at_hand(progress).await?, two.rows_at_hand(progress).await?);
         let rows = left1.min(left2);
-        if rows == 0 {
+        let first = one.compared;
+        let (Some(stretch1), Some(stretch2)) = (one.take(rows), two.take(rows)) else {
             return rows_differ(sides, progress).await;
-        }
-        let (first, paths) = (one.compared, (one.path.clone(), two.path.clone()));
-        let stretches = (one.take(rows), two.take(rows));
+        };
         let columns = schema.fields().clone();
-        let found = pipeline::run(move || {
-            first_difference(&stretches.0, &stretches.1, &columns).map_err(|source| {
-                // Values that were decoded but cannot be laid out plainly.
-                FileError::Content { path: paths.0, source }
-            })
-        });
-        if let Some(found) = found.await? {
-            let row = first + found.row as u64;
-            let (column, value1, value2) = (found.column, found.value1, found.value2);
+        let job = move || Ok::<_, Error>(first_difference(&stretch1, &stretch2, &columns));
+        if let Some(Found { row, column, value1, value2 }) = pipeline::run(job).await? {
+            let row = first.saturating_add(row as u64);
             return Ok(Some(Difference::Value { row, column, value1, value2 }));
         }
     }
@@ -112,65 +108,95 @@ async fn rows_differ(
                 break;
             }
             side.take(left);
-            *rows += left as u64;
+            *rows = rows.saturating_add(left as u64);
         }
     }
     let [rows1, rows2] = rows;
     Ok((rows1 != rows2).then_some(Difference::Rows { rows1, rows2 }))
 }
 
-/// One of the two files, decoded ahead and taken in stretches.
+/// Longest stretch that is compared at once: 1 Mi rows. Longer batches exist, and one whose columns
+/// are runs takes no room until they are expanded.
+const STRETCH: usize = 1 << 20;
+
+/// One of the two files, decoded and laid out plainly ahead, and taken in stretches.
 struct Side {
-    path: std::path::PathBuf,
-    batches: BoxStream<'static, Result<(RecordBatch, u64), Error>>,
+    /// With the bytes of the file that each of them took.
+    stretches: BoxStream<'static, Result<(RecordBatch, u64), Error>>,
     current: Option<RecordBatch>,
     compared: u64,
-    batches_read: u64,
+    batches_read: Arc<AtomicU64>,
 }
 
 impl Side {
     fn new(source: &Source, path: &Path) -> Self {
-        let blocks = source.blocks().map(|block| block.map_err(Error::from));
-        let named = path.to_owned();
-        let batches = pipeline::produce(blocks)
+        let path: Arc<Path> = path.into();
+        let content = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::from(FileError::Content { path, source })
+        };
+        let batches_read = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&batches_read);
+
+        let blocks = pipeline::produce(source.blocks().map(|block| block.map_err(Error::from)));
+        let named = Arc::clone(&path);
+        let batches = blocks
             .map_ok(move |block| {
-                let path = named.clone();
+                let failed = content(&named);
+                let bytes = block.message.body.len() as u64;
+                pipeline::run(move || block.decode().map(|batch| (batch, bytes)).map_err(failed))
+            })
+            .try_buffered(pipeline::cores());
+        let stretches = batches
+            .map_ok(move |(batch, bytes)| {
+                count.fetch_add(1, Ordering::Relaxed);
+                stream::iter(stretches(batch, bytes).map(Ok))
+            })
+            .try_flatten()
+            .map_ok(move |(stretch, bytes)| {
+                let failed = content(&path);
+                let what = "values cannot be compared";
                 pipeline::run(move || {
-                    let bytes = block.message.body.len() as u64;
-                    let batch = block.decode();
-                    batch
-                        .map(|batch| (batch, bytes))
-                        .map_err(|source| FileError::Content { path, source })
+                    let plain =
+                        plain_batch(&stretch).map_err(IpcError::arrow(what)).map_err(failed)?;
+                    Ok::<_, Error>((plain, bytes))
                 })
             })
             .try_buffered(pipeline::cores())
             .boxed();
-        Self { path: path.to_owned(), batches, current: None, compared: 0, batches_read: 0 }
+        Self { stretches, current: None, compared: 0, batches_read }
     }
 
     /// How many rows can be taken at once; 0 at the end of the file.
     async fn rows_at_hand(&mut self, progress: &dyn Progress) -> Result<usize, Error> {
         loop {
             match &self.current {
-                Some(batch) if batch.num_rows() > 0 => return Ok(batch.num_rows()),
+                Some(stretch) if stretch.num_rows() > 0 => return Ok(stretch.num_rows()),
                 _ => {}
             }
-            let Some((batch, bytes)) = self.batches.try_next().await? else {
-                return Ok(0);
-            };
-            progress.done(Work { chunks: 1, rows: batch.num_rows() as u64, bytes });
-            self.batches_read += 1;
-            self.current = Some(batch);
+            let Some((stretch, bytes)) = self.stretches.try_next().await? else { return Ok(0) };
+            progress.done(Work { chunks: 1, rows: stretch.num_rows() as u64, bytes });
+            self.current = Some(stretch);
         }
     }
 
-    /// Takes rows that are at hand.
+    /// Takes rows that are at hand; `None` when none are.
     fn take(&mut self, rows: usize) -> Option<RecordBatch> {
-        let batch = self.current.take()?;
-        if rows < batch.num_rows() {
-            self.current = Some(batch.slice(rows, batch.num_rows() - rows));
+        let stretch = self.current.take()?;
+        if rows < stretch.num_rows() {
+            self.current = Some(stretch.slice(rows, stretch.num_rows() - rows));
         }
-        self.compared += rows as u64;
-        Some(batch.slice(0, rows))
+        self.compared = self.compared.saturating_add(rows as u64);
+        (rows > 0).then(|| stretch.slice(0, rows))
     }
+}
+
+/// A batch in stretches; one without rows is one, so that it is counted. The first is said to have
+/// taken all of the batch's bytes.
+fn stretches(batch: RecordBatch, bytes: u64) -> impl Iterator<Item = (RecordBatch, u64)> {
+    let rows = batch.num_rows();
+    (0..rows.max(1)).step_by(STRETCH).map(move |at| {
+        let bytes = if at == 0 { bytes } else { 0 };
+        (batch.slice(at, STRETCH.min(rows - at)), bytes)
+    })
 }

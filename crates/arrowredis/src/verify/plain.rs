@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type, Int64Type, RunEndIndexType};
-use arrow_array::{Array, ArrayRef, UInt64Array, make_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, UnionFields};
 use arrow_select::take::take;
+
+use crate::nested::with_children;
 
 /// The schema with every dictionary type replaced by that of its values.
 ///
@@ -16,9 +18,23 @@ pub(super) fn plain_schema(schema: &Schema) -> Schema {
     Schema::new(fields).with_metadata(schema.metadata().clone())
 }
 
+/// All columns of a batch laid out plainly, under the schema that [`plain_schema`] gives but for runs.
+pub(super) fn plain_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+    let fields = batch.schema_ref().fields().iter();
+    let fields: Vec<_> = fields.map(|field| plain_field(field, Runs::Expanded)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+/// Most values that the runs of one array are expanded to: 64 Mi. Top-level columns come in shorter
+/// stretches; only runs inside lists can be longer.
+const MOST_EXPANDED: usize = 64 << 20;
+
 /// The same values, laid out without dictionaries and runs at any depth.
 pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    if plain_type(array.data_type(), Runs::Expanded) == *array.data_type() {
+    let data_type = plain_type(array.data_type(), Runs::Expanded);
+    if data_type == *array.data_type() {
         return Ok(Arc::clone(array));
     }
     match array.data_type() {
@@ -31,21 +47,18 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             DataType::Int32 => expand_runs::<Int32Type>(array),
             _ => expand_runs::<Int64Type>(array),
         },
-        other => {
-            let data = array.to_data();
-            let children = data
-                .child_data()
-                .iter()
-                .map(|child| plain(&make_array(child.clone())).map(|child| child.to_data()))
-                .collect::<Result<Vec<_>, _>>()?;
-            let data_type = plain_type(other, Runs::Expanded);
-            data.into_builder().data_type(data_type).child_data(children).build().map(make_array)
-        }
+        _ => with_children(array, data_type, plain),
     }
 }
 
 fn expand_runs<R: RunEndIndexType>(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let runs = array.as_run::<R>();
+    if runs.len() > MOST_EXPANDED {
+        return Err(ArrowError::NotYetImplemented(format!(
+            "comparing lists of runs that stand for {} values",
+            runs.len()
+        )));
+    }
     let rows: Vec<u64> = (0..runs.len() as u64).collect();
     let places = runs.get_physical_indices(&rows)?;
     let places = UInt64Array::from_iter_values(places.into_iter().map(|place| place as u64));

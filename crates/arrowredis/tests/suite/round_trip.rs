@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use arrowredis::ipc::Codec;
 use arrowredis::progress::Unwatched;
-use arrowredis::read::{read_to_file, read_to_writer};
+use arrowredis::read::{ReadOptions, read_to_file, read_to_writer};
 use arrowredis::report::PartitionedBy;
 use arrowredis::split::SplitOptions;
 use arrowredis::verify::verify_files;
@@ -236,6 +236,58 @@ fn a_partition_column_of_text_is_no_partition_column() {
     let source = world.path("source.arrow");
     write_file(&source, &schema, &[batch], Codec::Zstd);
     assert_eq!(world.split(&source, "p").unwrap().partitioned_by, PartitionedBy::Nothing);
+}
+
+#[test]
+fn a_partition_column_may_be_a_dictionary_of_integers() {
+    let world = World::new();
+    let data_type = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Int32));
+    let schema = Arc::new(Schema::new(vec![Field::new("partition", data_type.clone(), true)]));
+    let values = arrow_cast::cast(&Int32Array::from(vec![7, 9, 7]), &data_type).unwrap();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![values]).unwrap();
+    let source = world.path("source.arrow");
+    write_file(&source, &schema, &[batch], Codec::Zstd);
+    let report = world.split(&source, "p").unwrap();
+    assert_eq!((report.partitions, report.partitioned_by), (2, PartitionedBy::Column));
+    assert_eq!(world.read_with("p", &options("7")).unwrap().1.rows, 2);
+}
+
+fn options(partitions: &str) -> ReadOptions {
+    ReadOptions { partitions: partitions.parse().unwrap(), ..ReadOptions::default() }
+}
+
+/// Rows taken from a view column point into all of its data unless that is let go.
+#[test]
+fn a_divided_column_of_views_is_stored_once_and_not_once_a_partition() {
+    let world = World::new();
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("partition", DataType::Int32, false),
+        Field::new("text", DataType::Utf8View, false),
+    ]));
+    let text: Vec<_> = (0..200).map(|n| format!("{n:01000}")).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from_iter_values(0..200)),
+        Arc::new(arrow_array::StringViewArray::from_iter_values(text)),
+    ];
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+    let source = world.path("source.arrow");
+    write_file(&source, &schema, &[batch], Codec::Uncompressed);
+    let report = world.split(&source, "p").unwrap();
+    assert_eq!(report.chunks, 200);
+    assert!(report.bytes < 3 * report.file_bytes, "{} of {}", report.bytes, report.file_bytes);
+}
+
+#[test]
+fn more_rows_than_can_be_added_up_are_refused() {
+    let world = World::new();
+    let schema = Arc::new(Schema::empty());
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(1 << 41));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), vec![], &options).unwrap();
+    let source = world.path("source.arrows");
+    write_stream(&source, &schema, &[batch], Codec::Uncompressed);
+    let error = world.split(&source, "p").unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("row count"), "{cause}");
 }
 
 /// A file has one dictionary a column; chunks have their own.

@@ -129,6 +129,57 @@ fn runs_are_compared_by_value_wherever_they_are_cut() {
     assert!(matches!(difference, Some(Difference::Value { row: 2, .. })), "{difference:?}");
 }
 
+/// A run can stand for more rows than memory has room for.
+#[test]
+fn long_runs_are_compared_in_stretches() {
+    const ROWS: i32 = 3 << 20;
+    let runs = |ends: Vec<i32>, values: Vec<i32>| -> ArrayRef {
+        Arc::new(
+            RunArray::<Int32Type>::try_new(&Int32Array::from(ends), &Int32Array::from(values))
+                .unwrap(),
+        )
+    };
+    let (schema, one) = one_column("r", runs(vec![ROWS], vec![7]));
+    let (_, two) = one_column("r", runs(vec![ROWS - 1, ROWS], vec![7, 8]));
+    let report = compared((&schema, std::slice::from_ref(&one)), (&schema, &[two]));
+    let expected = Difference::Value {
+        row: ROWS as u64 - 1,
+        column: "r".into(),
+        value1: "7".into(),
+        value2: "8".into(),
+    };
+    assert_eq!(report.difference, Some(expected));
+    assert_eq!((report.chunks, report.rows), (2, ROWS as u64));
+    assert!(
+        compared(
+            (&schema, std::slice::from_ref(&one)),
+            (&schema, &[one.slice(0, 9), one.slice(9, ROWS as usize - 9)])
+        )
+        .equal
+    );
+}
+
+#[test]
+fn values_beyond_any_calendar_and_zones_by_name_are_shown_as_numbers() {
+    let zone = Some("Europe/Berlin".into());
+    let times = |value| -> ArrayRef {
+        Arc::new(
+            arrow_array::TimestampSecondArray::from(vec![value])
+                .with_timezone_opt::<Arc<str>>(zone.clone()),
+        )
+    };
+    let (schema, one) = one_column("t", times(1));
+    let (_, two) = one_column("t", times(i64::MAX));
+    let difference = compared((&schema, &[one]), (&schema, &[two])).difference;
+    let Some(Difference::Value { value1, value2, .. }) = difference else {
+        panic!("{difference:?}")
+    };
+    assert!(
+        value1.starts_with("1 as ") && value2.starts_with(&i64::MAX.to_string()),
+        "{value1} {value2}"
+    );
+}
+
 #[test]
 fn floats_are_equal_when_their_bits_are() {
     let (schema, nan) = one_column("f", Arc::new(Float64Array::from(vec![f64::NAN, 0.0])));
