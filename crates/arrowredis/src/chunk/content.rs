@@ -8,6 +8,7 @@ use arrow_buffer::Buffer;
 use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::check::MAX_DECODED_BYTES;
+use crate::ipc::dictionaries::Dictionaries;
 use crate::ipc::schema::SchemaMessage;
 use crate::ipc::stream::Stream;
 
@@ -23,29 +24,38 @@ pub(crate) struct ChunkContent {
     bytes_to_decode: u64,
 }
 
+/// A schema and dictionaries that several chunks repeat, parsed and decoded once for all.
+#[derive(Debug)]
+pub(crate) struct Common {
+    schema: Arc<SchemaMessage>,
+    dictionaries: Option<Arc<Dictionaries>>,
+}
+
 impl ChunkContent {
-    /// Walks a value from its schema to its end mark; `known` saves parsing a schema again.
-    pub(crate) fn parse(
-        value: Buffer,
-        known: Option<&Arc<SchemaMessage>>,
-    ) -> Result<Self, IpcError> {
+    /// Walks a value from its schema to its end mark. What it has in common with `known` is taken
+    /// from there: a dataset's chunks mostly repeat one schema and one set of dictionaries.
+    pub(crate) fn parse(value: Buffer, known: Option<&Common>) -> Result<Self, IpcError> {
         let bytes = value.len();
-        let stream = Stream::open(value, known)?;
-        let mut content = Self {
-            schema: Arc::clone(&stream.schema),
-            blocks: Vec::new(),
-            bytes,
-            bytes_to_decode: 0,
-        };
+        let stream = Stream::open(value, known.map(|known| &known.schema))?;
+        let schema = Arc::clone(&stream.schema);
+        let mut content = Self { schema, blocks: Vec::new(), bytes, bytes_to_decode: 0 };
+        let shared = known.filter(|known| Arc::ptr_eq(&known.schema, &stream.schema));
         for block in stream.blocks() {
-            content.push(block?)?;
+            content.push(block?, shared)?;
         }
         Ok(content)
     }
 
-    fn push(&mut self, block: Block) -> Result<(), IpcError> {
-        let before = self.blocks.last().map(|block| &block.dictionaries);
-        if before.is_none_or(|before| !Arc::ptr_eq(before, &block.dictionaries)) {
+    fn push(&mut self, mut block: Block, known: Option<&Common>) -> Result<(), IpcError> {
+        if let Some(Common { dictionaries: Some(known), .. }) = known
+            && known.same_messages(&block.dictionaries)
+        {
+            block.dictionaries = Arc::clone(known);
+        } else if self
+            .blocks
+            .last()
+            .is_none_or(|before| !Arc::ptr_eq(&before.dictionaries, &block.dictionaries))
+        {
             self.bytes_to_decode += block.dictionaries.bytes_to_decode();
         }
         self.bytes_to_decode += block.bytes_to_decode();
@@ -56,6 +66,14 @@ impl ChunkContent {
         }
         self.blocks.push(block);
         Ok(())
+    }
+
+    /// What the next chunk may have in common with this one.
+    pub(crate) fn common(&self) -> Common {
+        Common {
+            schema: Arc::clone(&self.schema),
+            dictionaries: self.blocks.last().map(|block| Arc::clone(&block.dictionaries)),
+        }
     }
 
     /// Bytes of memory that decoding takes beyond the value's own.

@@ -12,7 +12,7 @@ use crate::ipc::encode::{encode_batch, encode_schema};
 use crate::ipc::layout::Pieces;
 use crate::ipc::{Codec, IpcError};
 
-pub(crate) use content::ChunkContent;
+pub(crate) use content::{ChunkContent, Common};
 pub use payload::Payload;
 
 /// A batch that is encoded and has its place in a dataset.

@@ -92,6 +92,17 @@ impl Dictionaries {
             .map(|(message, _)| message)
     }
 
+    /// Whether both consist of the same messages, byte for byte.
+    pub(crate) fn same_messages(&self, other: &Self) -> bool {
+        let same = |((one, _), (two, _)): (&(Message, _), &(Message, _))| {
+            one.metadata == two.metadata && one.body == two.body
+        };
+        self.messages.len() == other.messages.len()
+            && self.messages.iter().zip(&other.messages).all(|((id, ones), (other_id, twos))| {
+                id == other_id && ones.len() == twos.len() && ones.iter().zip(twos).all(same)
+            })
+    }
+
     /// Bytes of memory that decoding all of them takes beyond the messages' own.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
         self.messages.values().flatten().map(|(_, shape)| shape.bytes_to_decode()).sum()

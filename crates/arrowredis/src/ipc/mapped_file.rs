@@ -3,14 +3,17 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::{Arc, Weak};
 
 use arrow_buffer::Buffer;
 use bytes::Bytes;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use memmap2::{Advice, Mmap};
 use tokio::sync::oneshot;
 
 /// The bytes of a file, read on demand and shared by all slices of them.
-pub(crate) fn map(file: &File) -> io::Result<(Buffer, Unmapped)> {
+pub(crate) fn map(file: &File) -> io::Result<(Buffer, Pages, Unmapped)> {
     // SAFETY: the map is read-only and private to this process' reading, it lives as long as any
     // `Buffer` that points into it, and all bytes taken from it are treated as foreign input whose
     // every length is checked. What remains is that somebody changes the file meanwhile: changed
@@ -21,12 +24,36 @@ pub(crate) fn map(file: &File) -> io::Result<(Buffer, Unmapped)> {
     // Advice only: a system that does not know it reads just the same.
     let _ = map.advise(Advice::Sequential);
     let (gone, unmapped) = oneshot::channel();
-    Ok((Buffer::from(Bytes::from_owner(Mapped { map, _gone: gone })), Unmapped(unmapped)))
+    let map = Arc::new(map);
+    let pages = Pages(Arc::downgrade(&map));
+    Ok((Buffer::from(Bytes::from_owner(Mapped { map, _gone: gone })), pages, Unmapped(unmapped)))
+}
+
+/// The pages of a map that this process holds. The system would take them back when it runs short;
+/// until then they count as this process' memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Pages(Weak<Mmap>);
+
+impl Pages {
+    /// Gives back those that lie before byte `end`. Whoever still needs one reads it again.
+    pub(crate) fn release_before(&self, end: usize) {
+        #[cfg(unix)]
+        if let Some(map) = self.0.upgrade() {
+            let end = end.min(map.len());
+            // SAFETY: the map is shared, of a file, and read-only, so no page of it can hold
+            // anything that the file does not. MADV_DONTNEED drops pages, and the next access
+            // reads them from the file again: every reference stays valid and sees the same bytes.
+            let released = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, 0, end) };
+            if let Err(error) = released {
+                tracing::debug!(%error, "pages of the mapped file are kept");
+            }
+        }
+    }
 }
 
 /// A map, and the word that it is gone.
 struct Mapped {
-    map: Mmap,
+    map: Arc<Mmap>,
     _gone: oneshot::Sender<()>,
 }
 

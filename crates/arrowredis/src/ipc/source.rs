@@ -13,7 +13,7 @@ use crate::error::FileError;
 use super::IpcError;
 use super::block::Block;
 use super::dictionaries::{Dictionaries, Replacement};
-use super::mapped_file::{self, Unmapped};
+use super::mapped_file::{self, Pages, Unmapped};
 use super::message::{Message, Next, slice};
 use super::schema::{SchemaMessage, parse_schema};
 use super::stream::{Stream, StreamBlocks};
@@ -23,6 +23,10 @@ const MAGIC: &[u8; 6] = b"ARROW1";
 /// The footer's length and the magic that close a file.
 const TRAILER_BYTES: usize = 4 + MAGIC.len();
 
+/// How much of a file stays in memory behind the block that was handed out last, and how often the
+/// rest is given back: 32 MiB, since blocks are still being decoded or sent for a while.
+const BYTES_BEHIND: usize = 32 << 20;
+
 /// Writers pad the opening magic to their alignment, which is 8 to 64 bytes.
 const MAX_OPENING_BYTES: usize = 64;
 
@@ -31,6 +35,7 @@ const MAX_OPENING_BYTES: usize = 64;
 pub(crate) struct Source {
     path: PathBuf,
     bytes: u64,
+    pages: Pages,
     container: Container,
 }
 
@@ -47,7 +52,7 @@ impl Source {
     /// # Errors
     /// [`FileError`] when it cannot be opened or does not begin, and end, like Arrow IPC.
     pub(crate) fn open(path: &Path) -> Result<(Self, Unmapped), FileError> {
-        let (bytes, unmapped) = open_and_map(path)?;
+        let (bytes, pages, unmapped) = open_and_map(path)?;
         let container = open_container(&bytes)
             .map_err(|source| FileError::Content { path: path.to_owned(), source })?;
         let schema = match &container {
@@ -56,7 +61,7 @@ impl Source {
         };
         let columns = schema.schema.fields().len();
         tracing::info!(?path, bytes = bytes.len(), columns, "opened");
-        let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, container };
+        let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, pages, container };
         Ok((source, unmapped))
     }
 
@@ -83,13 +88,22 @@ impl Source {
             Container::File(file) => Box::new(file.blocks()),
             Container::Stream(stream) => Box::<StreamBlocks>::new(stream.blocks()),
         };
+        let pages = self.pages.clone();
+        let mut released = 0;
         blocks.map(move |block| {
+            if let Ok(block) = &block {
+                let at = usize::try_from(block.message.at).unwrap_or(0);
+                if at.saturating_sub(released) > 2 * BYTES_BEHIND {
+                    released = at - BYTES_BEHIND;
+                    pages.release_before(released);
+                }
+            }
             block.map_err(|source| FileError::Content { path: path.clone(), source })
         })
     }
 }
 
-fn open_and_map(path: &Path) -> Result<(Buffer, Unmapped), FileError> {
+fn open_and_map(path: &Path) -> Result<(Buffer, Pages, Unmapped), FileError> {
     let failed = |source| FileError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;

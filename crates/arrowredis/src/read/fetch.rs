@@ -12,10 +12,9 @@ use arrow_schema::SchemaRef;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::budget::{ByteBudget, Permit};
-use crate::chunk::ChunkContent;
+use crate::chunk::{ChunkContent, Common};
 use crate::dataset::{ChunkId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::ipc::schema::SchemaMessage;
 use crate::key::chunk_key;
 use crate::pipeline;
 use crate::progress::Work;
@@ -139,6 +138,13 @@ fn requests(located: Vec<Located>, most: usize) -> Vec<Vec<Located>> {
     requests
 }
 
+/// The first chunk, whose schema all others must have, and what the last one shares with the next.
+struct First {
+    id: ChunkId,
+    schema: SchemaRef,
+    common: Common,
+}
+
 /// What all stages know.
 struct Source<S> {
     store: S,
@@ -179,24 +185,23 @@ impl<S: ChunkStore> Source<S> {
     fn parse(
         &self,
         fetched: Fetched,
-        first: &mut Option<(ChunkId, Arc<SchemaMessage>)>,
+        first: &mut Option<First>,
     ) -> Result<(Vec<(ChunkId, ChunkContent)>, Permit), Error> {
         let mut parsed = Vec::with_capacity(fetched.values.len());
         for (id, value) in fetched.values {
-            let known = first.as_ref().map(|(_, schema)| schema);
-            let content = ChunkContent::parse(value, known)
+            let common = first.as_ref().map(|first| &first.common);
+            let content = ChunkContent::parse(value, common)
                 .map_err(|source| DataError::Damaged { key: self.key(id), source })?;
-            match first {
-                None => *first = Some((id, Arc::clone(&content.schema))),
-                Some((first_id, schema)) => {
-                    if let Some(difference) =
-                        schema_difference(&schema.schema, &content.schema.schema)
-                    {
-                        let (key, first) = (self.key(id), self.key(*first_id));
-                        return Err(DataError::SchemaDiffers { key, first, difference }.into());
-                    }
-                }
+            let first = first.get_or_insert_with(|| First {
+                id,
+                schema: Arc::clone(&content.schema.schema),
+                common: content.common(),
+            });
+            if let Some(difference) = schema_difference(&first.schema, &content.schema.schema) {
+                let (key, first) = (self.key(id), self.key(first.id));
+                return Err(DataError::SchemaDiffers { key, first, difference }.into());
             }
+            first.common = content.common();
             parsed.push((id, content));
         }
         Ok((parsed, fetched.permit))

@@ -74,8 +74,10 @@ enum Runs {
 
 fn plain_field(field: &FieldRef, runs: Runs) -> FieldRef {
     let data_type = plain_type(field.data_type(), runs);
+    // A key that points at a null value is not null itself; the plain value is.
+    let revealed = runs == Runs::Expanded && data_type != *field.data_type();
     Arc::new(
-        Field::new(field.name(), data_type, field.is_nullable())
+        Field::new(field.name(), data_type, field.is_nullable() || revealed)
             .with_metadata(field.metadata().clone()),
     )
 }

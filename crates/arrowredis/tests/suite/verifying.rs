@@ -129,6 +129,24 @@ fn runs_are_compared_by_value_wherever_they_are_cut() {
     assert!(matches!(difference, Some(Difference::Value { row: 2, .. })), "{difference:?}");
 }
 
+/// A column that forbids nulls may still have a key that points at one.
+#[test]
+fn null_values_behind_keys_are_compared_like_others() {
+    let words = arrow_array::DictionaryArray::<Int32Type>::new(
+        Int32Array::from(vec![0, 1]),
+        Arc::new(StringArray::from(vec![None, Some("a")])),
+    );
+    let field = Field::new("w", arrow_array::Array::data_type(&words).clone(), false);
+    let schema: SchemaRef = Arc::new(Schema::new(vec![field]));
+    let columns: Vec<ArrayRef> = vec![Arc::new(words)];
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+    let report = compared(
+        (&schema, std::slice::from_ref(&batch)),
+        (&schema, &[batch.slice(0, 1), batch.slice(1, 1)]),
+    );
+    assert!(report.equal, "{:?}", report.difference);
+}
+
 /// A run can stand for more rows than memory has room for.
 #[test]
 fn long_runs_are_compared_in_stretches() {
