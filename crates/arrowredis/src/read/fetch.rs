@@ -98,12 +98,12 @@ pub(super) fn chunks<S: ChunkStore>(
             let parsed = fetched.and_then(|fetched| source.parse(fetched, first));
             std::future::ready(Some(parsed))
         })
-        .and_then(move |(mut parsed, fetched)| {
+        .and_then(move |(parsed, fetched)| {
             let budget = to_take.clone();
             async move {
                 let bytes = parsed.iter().map(|(_, content)| content.bytes_to_decode()).sum();
                 let decoded = budget.acquire(bytes).await;
-                let (ids, contents) = parsed.drain(..).unzip();
+                let (ids, contents) = parsed.into_iter().unzip();
                 Ok(Parsed { contents, ids, fetched, decoded })
             }
         })

@@ -22,7 +22,10 @@ pub(super) fn plain_schema(schema: &Schema) -> Schema {
 pub(super) fn plain_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().map(plain).collect::<Result<Vec<_>, _>>()?;
     let fields = batch.schema_ref().fields().iter();
-    let fields: Vec<_> = fields.map(|field| plain_field(field, Runs::Expanded)).collect();
+    // A key that points at a null value is not null itself; the plain value is. Inside other types
+    // Arrow forbids such keys where it forbids nulls.
+    let plain = |field| plain_field(field, Runs::Expanded).as_ref().clone().with_nullable(true);
+    let fields: Vec<_> = fields.map(plain).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
@@ -74,10 +77,8 @@ enum Runs {
 
 fn plain_field(field: &FieldRef, runs: Runs) -> FieldRef {
     let data_type = plain_type(field.data_type(), runs);
-    // A key that points at a null value is not null itself; the plain value is.
-    let revealed = runs == Runs::Expanded && data_type != *field.data_type();
     Arc::new(
-        Field::new(field.name(), data_type, field.is_nullable() || revealed)
+        Field::new(field.name(), data_type, field.is_nullable())
             .with_metadata(field.metadata().clone()),
     )
 }
