@@ -93,16 +93,23 @@ impl Output {
     /// asked for.
     pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
         // Help and version come this way, too; they are no errors.
-        let _ = error.print();
         if !error.use_stderr() {
+            let _ = error.print();
             return Exit::Done;
         }
+        // Clap repeats what was typed, which may be an address that slipped to the wrong place.
+        let typed = error.render().to_string();
+        let text = without_passwords(typed.clone(), arguments);
+        // In colours, unless it had to be changed.
+        let _ = if text == typed { error.print() } else { write!(io::stderr().lock(), "{text}") };
         if arguments.iter().any(|argument| argument == "--json") {
-            let words = error.kind().to_string();
-            let text = error.to_string();
-            let error = text.lines().next().map_or(words, |line| line.replacen("error: ", "", 1));
-            let command = arguments.get(1).map(|word| word.to_string_lossy()).unwrap_or_default();
-            let failure = JsonFailure { command: &command, error, exit_code: Exit::Usage.code() };
+            let what = text.split("\n\nUsage:").next().unwrap_or_default();
+            let words: Vec<_> = what.trim_start_matches("error: ").split_whitespace().collect();
+            let mut words_typed = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+            let command = words_typed.find(|word| !word.starts_with('-')).unwrap_or_default();
+            let command = without_passwords(command.into_owned(), arguments);
+            let exit_code = Exit::Usage.code();
+            let failure = JsonFailure { command: &command, error: words.join(" "), exit_code };
             let _ = serde_json::to_string(&failure).map(|json| line(To::Stdout, &json));
         }
         Exit::Usage
@@ -136,6 +143,18 @@ fn line(to: To, text: &str) -> Result<(), Failure> {
 fn error_line(error: &str) {
     // Neither the exit code nor the JSON report depends on somebody reading this.
     let _ = writeln!(io::stderr().lock(), "error: {error}");
+}
+
+/// The text without the user and password of any address among the arguments.
+fn without_passwords(text: String, arguments: &[OsString]) -> String {
+    arguments.iter().fold(text, |text, argument| {
+        let argument = argument.to_string_lossy();
+        let address = argument.split_once("://").map(|(_, address)| address);
+        match address.and_then(|address| address.rsplit_once('@')) {
+            Some((secret, _)) => text.replace(&format!("://{secret}@"), "://***@"),
+            None => text,
+        }
+    })
 }
 
 /// Sends the library's log to stderr: warnings, or more with each `-v`.

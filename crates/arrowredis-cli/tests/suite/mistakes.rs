@@ -61,9 +61,49 @@ fn wrong_usage_is_reported_as_json_when_that_is_asked_for() {
     {
         let ran = world.run(line);
         assert_eq!((ran.code, &ran.json()["exit_code"]), (2, &2.into()), "{line}");
-        assert!(!ran.json()["error"].as_str().unwrap().is_empty());
+        let command = if line.starts_with("gen") { "gen" } else { "read" };
+        assert_eq!(ran.json()["command"], command, "{line}");
         assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn wrong_usage_names_every_missing_flag_in_json_too() {
+    let ran = World::without_server().run("split --json");
+    let error = ran.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("--inp") && error.contains("--prefix"), "{error}");
+}
+
+#[test]
+fn an_address_at_the_wrong_place_is_not_repeated_with_its_password() {
+    let world = World::without_server();
+    for line in [
+        "read --prefix p redis://u:s3cret@h",
+        "redis://:s3cret@h --json",
+        "gen --rows redis://a:s3cret@h",
+    ] {
+        let ran = world.run(line);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains("redis://***@h"), "{}", ran.stderr);
+        assert!(!format!("{}{}", ran.text(), ran.stderr).contains("s3cret"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_partition_column_that_is_ignored_is_warned_of_once() {
+    use arrow_array::{RecordBatch, StringArray};
+    let world = World::with_server();
+    let batch = RecordBatch::try_from_iter([(
+        "partition",
+        std::sync::Arc::new(StringArray::from(vec!["x"])) as arrow_array::ArrayRef,
+    )])
+    .unwrap();
+    let file = fs::File::create(world.path("d")).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let ran = world.done("split --inp d --prefix p");
+    assert_eq!(ran.stderr.matches("is ignored").count(), 1, "{}", ran.stderr);
 }
 
 /// Goal: what is found wrong with a file is found before anything of it is stored.

@@ -24,7 +24,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use crate::dataset::DatasetName;
 use crate::error::{DataError, Error};
 use crate::ipc::Codec;
-use crate::progress::{Progress, Work};
+use crate::progress::{Progress, Unwatched, Work};
 use crate::report::ReadReport;
 use crate::store::ChunkStore;
 
@@ -116,9 +116,9 @@ pub async fn read_batches<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     options: &ReadOptions,
-    progress: &dyn Progress,
 ) -> Result<BatchStream, Error> {
-    let mut reading = Reading::start(store, dataset, options, progress).await?;
+    // Whoever takes the batches sees by them how far it is.
+    let mut reading = Reading::start(store, dataset, options, &Unwatched).await?;
     let first = reading.chunks.try_next().await?;
     let schema = first.iter().flatten().next().map(ReadChunk::schema);
     let chunks = futures::stream::iter(first.map(Ok)).chain(reading.chunks);

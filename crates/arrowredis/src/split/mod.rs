@@ -93,13 +93,12 @@ async fn split_source<S: ChunkStore>(
     started: Instant,
 ) -> Result<SplitReport, Error> {
     let file_bytes = source.bytes();
-    let partitioner = || Partitioner::new(source.schema(), options.batches, input);
-    let partitioned_by = partitioner().by();
-    let survey = survey(pipeline::produce(partitioner().assign(&source))).await?;
+    let partitioner = Partitioner::new(source.schema(), options.batches, input);
+    let partitioned_by = partitioner.by();
+    let survey = survey(pipeline::produce(partitioner.clone().assign(&source))).await?;
     progress.planned(Work { bytes: file_bytes, ..survey.work });
 
-    let partitioner = partitioner().starting_in(survey.first);
-    let assigned = pipeline::produce(partitioner.assign(&source));
+    let assigned = pipeline::produce(partitioner.starting_in(survey.first).assign(&source));
     drop(source);
     let chunks = encode(assigned, options.compression, input.into());
     let stored = upload(store, dataset, chunks, options, progress).await?;

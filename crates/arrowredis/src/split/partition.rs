@@ -69,7 +69,7 @@ impl Divided {
 }
 
 /// Numbers partitions and batches in file order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Partitioner {
     rule: Rule,
     path: PathBuf,

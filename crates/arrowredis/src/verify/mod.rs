@@ -26,7 +26,8 @@ use plain::{plain_batch, plain_schema};
 
 /// Compares two Arrow IPC files or streams: schema with its metadata, rows and values.
 ///
-/// Floating-point numbers are equal when their bits are. Memory: a few batches of each file.
+/// Floating-point numbers are equal when their bits are. Memory: a few batches of each file. The
+/// files must not change until this returns or, if the future is dropped, for a moment longer.
 ///
 /// # Errors
 /// [`Error::File`] when one of them is not whole Arrow IPC. A difference is a result, not an error.
@@ -64,7 +65,8 @@ async fn compare(
     Ok(VerifyReport {
         equal: difference.is_none(),
         difference,
-        rows: one.compared,
+        // Where one file ended, the other's further rows had nothing to be compared with.
+        rows: one.taken.min(two.taken),
         chunks: one.batches_read.load(Ordering::Relaxed) + two.batches_read.load(Ordering::Relaxed),
         bytes,
         seconds: started.elapsed().as_secs_f64(),
@@ -81,7 +83,7 @@ async fn compare_rows(
         let [one, two] = &mut *sides;
         let (left1, left2) = (one.rows_at_hand(progress).await?, two.rows_at_hand(progress).await?);
         let rows = left1.min(left2);
-        let first = one.compared;
+        let first = one.taken;
         let (Some(stretch1), Some(stretch2)) = (one.take(rows), two.take(rows)) else {
             return rows_differ(sides, progress).await;
         };
@@ -99,19 +101,16 @@ async fn rows_differ(
     sides: &mut [Side; 2],
     progress: &dyn Progress,
 ) -> Result<Option<Difference>, Error> {
-    let mut rows = [0; 2];
-    for (side, rows) in sides.iter_mut().zip(&mut rows) {
-        *rows = side.compared;
+    for side in &mut *sides {
         loop {
             let left = side.rows_at_hand(progress).await?;
             if left == 0 {
                 break;
             }
             side.take(left);
-            *rows = rows.saturating_add(left as u64);
         }
     }
-    let [rows1, rows2] = rows;
+    let [rows1, rows2] = sides.each_ref().map(|side| side.taken);
     Ok((rows1 != rows2).then_some(Difference::Rows { rows1, rows2 }))
 }
 
@@ -124,7 +123,7 @@ struct Side {
     /// With the bytes of the file that each of them took.
     stretches: BoxStream<'static, Result<(RecordBatch, u64), Error>>,
     current: Option<RecordBatch>,
-    compared: u64,
+    taken: u64,
     batches_read: Arc<AtomicU64>,
 }
 
@@ -164,7 +163,7 @@ impl Side {
             })
             .try_buffered(pipeline::cores())
             .boxed();
-        Self { stretches, current: None, compared: 0, batches_read }
+        Self { stretches, current: None, taken: 0, batches_read }
     }
 
     /// How many rows can be taken at once; 0 at the end of the file.
@@ -186,7 +185,7 @@ impl Side {
         if rows < stretch.num_rows() {
             self.current = Some(stretch.slice(rows, stretch.num_rows() - rows));
         }
-        self.compared = self.compared.saturating_add(rows as u64);
+        self.taken = self.taken.saturating_add(rows as u64);
         (rows > 0).then(|| stretch.slice(0, rows))
     }
 }

@@ -194,7 +194,7 @@ fn a_stream_fetches_no_further_than_its_budget() {
     let options = ReadOptions { byte_budget: budget, ..ReadOptions::default() };
     let (store, name) = (world.store(), dataset("d"));
     world.wait(async {
-        let mut stream = read_batches(&store, &name, &options, &Unwatched).await.unwrap();
+        let mut stream = read_batches(&store, &name, &options).await.unwrap();
         assert_eq!(stream.schema().unwrap().fields().len(), 10);
         let first = stream.try_next().await.unwrap().unwrap();
         assert_eq!(first.num_rows(), 2_000);

@@ -84,6 +84,7 @@ fn more_rows_are_a_difference() {
     let (schema, batch) = one_column("a", Arc::new(Int32Array::from_iter_values(0..10)));
     let report = compared((&schema, &[batch.clone(), batch.slice(0, 3)]), (&schema, &[batch]));
     assert_eq!(report.difference, Some(Difference::Rows { rows1: 13, rows2: 10 }));
+    assert_eq!(report.rows, 10, "only rows that both have are compared");
 }
 
 #[test]
