@@ -1,10 +1,13 @@
 //! The command line: what can be typed, its defaults and its help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use arrowredis::catalog::NewLife;
 use arrowredis::dataset::DatasetName;
 use arrowredis::generate::{GenerateOptions, Words};
 use arrowredis::ipc::Codec;
+use arrowredis::publish::{PublishOptions, Replace};
 use arrowredis::read::{Partitions, ReadOptions};
 use arrowredis::split::SplitOptions;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
@@ -51,8 +54,22 @@ pub(crate) enum Command {
     Split(Split),
     /// Read partitions back from Redis: into memory, a file or stdout
     Read(Read),
-    /// Compare two Arrow files: schema, rows and values, however they are encoded
+    /// Check a stored dataset against its manifest or a file, or compare two files
     Verify(Verify),
+    /// List the datasets and aliases of a server
+    Ls(Ls),
+    /// Show what is known of a dataset: schema, partitions, sizes, state
+    Info(Named),
+    /// Remove a dataset with all its keys, or an alias
+    Rm(Rm),
+    /// Let a name stand for a dataset, switched in one step
+    Alias(Alias),
+    /// Copy a dataset to another prefix or another server, without decoding it
+    Cp(Cp),
+    /// Renew a dataset's time to live, of all its keys at once
+    Touch(Touch),
+    /// Write the manifest of a dataset that another program stored
+    Adopt(Named),
     /// Run gen, split, read and verify on a Redis server of its own
     Demo,
     /// Print a completion script for a shell
@@ -70,6 +87,13 @@ impl Command {
             Self::Split(_) => "split",
             Self::Read(_) => "read",
             Self::Verify(_) => "verify",
+            Self::Ls(_) => "ls",
+            Self::Info(_) => "info",
+            Self::Rm(_) => "rm",
+            Self::Alias(_) => "alias",
+            Self::Cp(_) => "cp",
+            Self::Touch(_) => "touch",
+            Self::Adopt(_) => "adopt",
             Self::Demo => "demo",
             Self::Completions { .. } => "completions",
         }
@@ -171,6 +195,39 @@ pub(crate) struct Split {
     /// Chunks that may be on their way at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     max_inflight: usize,
+    #[command(flatten)]
+    published: Published,
+}
+
+/// How a dataset appears.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Published {
+    /// Replace a dataset of that name, once the new one is stored whole
+    #[arg(long)]
+    replace: bool,
+    /// Remove a dataset of that name before anything is stored, when memory cannot hold both
+    #[arg(long, conflicts_with = "replace")]
+    drop_first: bool,
+    /// How long the dataset lives, such as 90s, 15m, 1h or 7d [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    ttl: Option<Duration>,
+    /// How long a replaced dataset's chunks stay for reads that began before [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = lifetime, requires = "replace")]
+    keep_old: Option<Duration>,
+}
+
+impl Published {
+    pub(crate) fn options(&self) -> PublishOptions {
+        PublishOptions {
+            replace: match (self.replace, self.drop_first) {
+                (_, true) => Replace::DropFirst,
+                (true, false) => Replace::WhenStored,
+                (false, false) => Replace::Refuse,
+            },
+            time_to_live: self.ttl,
+            keep_replaced: self.keep_old.unwrap_or_default(),
+        }
+    }
 }
 
 impl Split {
@@ -179,6 +236,7 @@ impl Split {
             batches: self.batches,
             compression: self.compression.codec(),
             max_inflight: self.max_inflight,
+            publish: self.published.options(),
             ..SplitOptions::default()
         }
     }
@@ -203,7 +261,8 @@ pub(crate) struct Read {
     /// Most requests at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     concurrency: usize,
-    /// Leave out chunks that are absent, and report them, instead of failing
+    /// Leave out chunks that are absent or not as they were written, and report them, instead of
+    /// failing
     #[arg(long)]
     allow_missing: bool,
     /// Write an Arrow IPC file, or with "-" an Arrow IPC stream to stdout, instead of building
@@ -233,13 +292,89 @@ impl Read {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["prefix", "file1"]))]
 pub(crate) struct Verify {
-    /// One Arrow IPC file or stream
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file1: PathBuf,
+    /// The dataset to check, chunk by chunk, against its manifest
+    #[arg(value_name = "PREFIX")]
+    pub(crate) prefix: Option<DatasetName>,
+    /// Check it against what a split of this Arrow IPC file or stream would store, instead
+    #[arg(value_name = "FILE", requires = "prefix")]
+    pub(crate) file: Option<PathBuf>,
+    /// As given to that split
+    #[arg(long, value_name = "N", requires = "file", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) batches: Option<u32>,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+    /// One of two Arrow IPC files or streams to compare
+    #[arg(long, value_name = "FILE", requires = "file2", conflicts_with = "prefix")]
+    pub(crate) file1: Option<PathBuf>,
     /// The other one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file2: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "file1")]
+    pub(crate) file2: Option<PathBuf>,
+}
+
+/// A command that takes one dataset.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Named {
+    /// The dataset's name
+    pub(crate) prefix: DatasetName,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ls {
+    /// Names to list: * stands for any characters, ? for one, [ab] for one of some
+    #[arg(default_value = "*")]
+    pub(crate) pattern: String,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rm {
+    /// The dataset's or the alias' name
+    pub(crate) prefix: DatasetName,
+    /// Do not ask, as is done on a terminal
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Alias {
+    /// The name that is to stand for a dataset
+    pub(crate) name: DatasetName,
+    /// The dataset
+    pub(crate) prefix: DatasetName,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Cp {
+    /// The dataset to copy
+    pub(crate) prefix: DatasetName,
+    /// The copy's name, or the address of the server to copy to, or both
+    #[arg(required = true, num_args = 1..=2, value_name = "PREFIX2|URL")]
+    pub(crate) to: Vec<String>,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+    #[command(flatten)]
+    pub(crate) published: Published,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Touch {
+    /// The dataset's name
+    pub(crate) prefix: DatasetName,
+    /// How long it lives from now on, such as 90s, 15m, 1h or 7d, or "never" to end that [default:
+    /// as long as it was given when it was stored]
+    #[arg(long, value_name = "TIME", value_parser = new_life)]
+    pub(crate) ttl: Option<NewLife>,
+    #[command(flatten)]
+    pub(crate) redis: Redis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -282,6 +417,22 @@ impl KeptOrCodec {
             Self::Uncompressed => Some(Codec::Uncompressed),
         }
     }
+}
+
+/// Longest time to live: 100 years. Redis counts milliseconds in 63 bits and refuses more.
+const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(life) if life < Duration::from_millis(1) => Err("expected 1ms or more".to_owned()),
+        Ok(life) if life > LONGEST_LIFE => Err("expected at most 100 years".to_owned()),
+        Ok(life) => Ok(life),
+        Err(error) => Err(format!("{error}; expected a time such as 90s, 15m, 1h or 7d")),
+    }
+}
+
+fn new_life(text: &str) -> Result<NewLife, String> {
+    if text == "never" { Ok(NewLife::Forever) } else { lifetime(text).map(NewLife::For) }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

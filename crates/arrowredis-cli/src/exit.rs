@@ -98,9 +98,11 @@ impl Failure {
             Self::Library(error) => chain(error),
             Self::Usage(message) => message.clone(),
             Self::Server(error) => chain(error),
-            Self::Interrupted(_) => "interrupted; no file is left half written. A split that was \
-                                     not done has stored some chunks and not others"
-                .to_owned(),
+            Self::Interrupted(_) => {
+                "interrupted; no file is left half written and no dataset half \
+                                     published. What a split had stored vanishes by itself"
+                    .to_owned()
+            }
             Self::Stdout(error) => format!("cannot write the report to stdout: {error}"),
             Self::System(error) => chain(error),
         }

@@ -2,9 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use arrowredis::ipc::is_decoding;
-use arrowredis::report::{Difference, GenerateReport, ReadReport, SplitReport, VerifyReport};
+use arrowredis::report::{
+    AdoptReport, AliasReport, CopyReport, DatasetVerifyReport, Difference, Fault, GenerateReport,
+    InfoReport, ListReport, ListedKind, ReadReport, RemoveReport, SplitReport, State, TouchReport,
+    VerifyReport,
+};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use tracing::Level;
@@ -87,6 +92,12 @@ impl Output {
             Style::Human if !self.quiet => line(To::Stdout, text),
             _ => Ok(()),
         }
+    }
+
+    /// Asks on stderr, where stdout may be taken by a report.
+    pub(crate) fn ask(self, question: &str) {
+        // Whoever cannot see the question answers nothing, which is no.
+        let _ = write!(io::stderr().lock(), "{question}");
     }
 
     /// Prints what was wrong with the command line as clap words it, and as the report if JSON was
@@ -200,14 +211,217 @@ pub(crate) fn generated(report: &GenerateReport) -> String {
 }
 
 pub(crate) fn stored(report: &SplitReport) -> String {
-    format!(
-        "Stored {} chunks in {} partitions under '{}:{{part=XXXXX}}:batch=YYYYY' at {}\n{}",
+    let mut text = format!(
+        "Stored {} chunks in {} partitions under '{}:{{part=XXXXX}}:batch=YYYYY' at {}{}\n{}",
         HumanCount(report.chunks),
         HumanCount(report.partitions),
         report.dataset,
         report.store,
+        if report.replaced { ", replacing what was there" } else { "" },
+        figures("Stored size", report.bytes, report.rows, report.seconds),
+    );
+    if let Some(life) = report.time_to_live_seconds {
+        text.push_str(&format!("\n  Lives:       {}", span(life)));
+    }
+    text
+}
+
+pub(crate) fn listed(report: &ListReport) -> String {
+    let mut rows = vec![
+        ["NAME", "ROWS", "CHUNKS", "BYTES", "CODEC", "AGE", "LIVES"].map(str::to_owned).to_vec(),
+    ];
+    for entry in &report.entries {
+        let name = entry.name.clone();
+        rows.push(match &entry.kind {
+            ListedKind::Dataset {
+                rows,
+                chunks,
+                bytes,
+                codec,
+                age_seconds,
+                time_to_live_seconds,
+                ..
+            } => vec![
+                name,
+                HumanCount(*rows).to_string(),
+                HumanCount(*chunks).to_string(),
+                DecimalBytes(*bytes).to_string(),
+                codec.to_string(),
+                span(*age_seconds),
+                time_to_live_seconds.map_or("for ever".to_owned(), span),
+            ],
+            ListedKind::Alias { dataset } => vec![name, format!("-> {dataset}")],
+            ListedKind::Damaged { what } => vec![name, format!("damaged manifest: {what}")],
+        });
+    }
+    if report.entries.is_empty() {
+        return format!("No dataset with a manifest at {}", report.store);
+    }
+    table(&rows)
+}
+
+/// Rows in columns that are as wide as they must be. Rows with fewer cells are remarks.
+fn table(rows: &[Vec<String>]) -> String {
+    let full = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = rows.iter().filter(|row| column == 0 || row.len() == full);
+        cells.map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..full).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cell = |(cell, width): (&String, &usize)| format!("{cell:<width$}");
+        let cells: Vec<_> = row.iter().zip(&widths).map(cell).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Most partitions that are shown one by one.
+const MOST_PARTITIONS: usize = 20;
+
+pub(crate) fn described(report: &InfoReport) -> String {
+    let state = match report.state {
+        State::Whole => "whole: every chunk is there with its length".to_owned(),
+        State::WholeNotRenamed => format!(
+            "whole, but {} chunks do not have their own names yet: their writer was interrupted or \
+             is still at it",
+            HumanCount(report.staged)
+        ),
+        State::Damaged => format!(
+            "damaged: {} chunks are absent or of another length, the first is '{}'",
+            HumanCount(report.absent),
+            report.missing.first().map_or("", String::as_str)
+        ),
+    };
+    let mut lines = vec![format!("Dataset '{}' at {}", report.dataset, report.store)];
+    let mut add = |name: &str, value: String| {
+        let name = format!("{name}:");
+        lines.push(format!("  {name:<12} {value}"));
+    };
+    if let Some(alias) = &report.alias {
+        add("Alias", format!("'{alias}' stands for it"));
+    }
+    add("State", state);
+    add("Rows", HumanCount(report.rows).to_string());
+    add("Chunks", HumanCount(report.chunks).to_string());
+    add(
+        "Size",
+        format!(
+            "{}, {}; {} of the server's memory",
+            DecimalBytes(report.bytes),
+            report.codec,
+            DecimalBytes(report.memory_bytes)
+        ),
+    );
+    add("Written", format!("{} ago by {}", span(report.age_seconds), report.writer));
+    add("Id", report.dataset_id.to_string());
+    add("Lives", report.time_to_live_seconds.map_or("for ever".to_owned(), span));
+    if let Some(owner) = &report.being_written_by {
+        add("Claimed by", owner.clone());
+    }
+    add("Columns", HumanCount(report.columns.len() as u64).to_string());
+    for column in &report.columns {
+        let nullable = if column.nullable { "" } else { ", no nulls" };
+        lines.push(format!("    {}: {}{nullable}", column.name, column.data_type));
+    }
+    for (key, value) in &report.metadata {
+        lines.push(format!("    metadata {key} = {value}"));
+    }
+    lines.push(format!("  Partitions:  {}", HumanCount(report.partitions.len() as u64)));
+    for partition in report.partitions.iter().take(MOST_PARTITIONS) {
+        lines.push(format!(
+            "    {:>5}: {} chunks, {} rows, {}",
+            partition.partition,
+            HumanCount(partition.chunks),
+            HumanCount(partition.rows),
+            DecimalBytes(partition.bytes)
+        ));
+    }
+    if report.partitions.len() > MOST_PARTITIONS {
+        let more = (report.partitions.len() - MOST_PARTITIONS) as u64;
+        lines.push(format!("    and {} more; --json lists all", HumanCount(more)));
+    }
+    lines.join("\n")
+}
+
+pub(crate) fn removed(report: &RemoveReport) -> String {
+    match &report.alias_of {
+        Some(dataset) => {
+            format!("Removed the alias '{}'; '{dataset}' is still there", report.name)
+        }
+        None => format!(
+            "Removed '{}' with {} chunks at {}{}",
+            report.name,
+            HumanCount(report.chunks),
+            report.store,
+            match report.leftovers {
+                0 => String::new(),
+                some => format!(", and {} keys that an interrupted writer left", HumanCount(some)),
+            }
+        ),
+    }
+}
+
+pub(crate) fn aliased(report: &AliasReport) -> String {
+    match &report.before {
+        Some(before) => {
+            format!("'{}' stands for '{}' now, not for '{before}'", report.alias, report.dataset)
+        }
+        None => format!("'{}' stands for '{}' now", report.alias, report.dataset),
+    }
+}
+
+pub(crate) fn copied(report: &CopyReport) -> String {
+    format!(
+        "Copied {} chunks of '{}' at {} to '{}' at {}{}\n{}",
+        HumanCount(report.chunks),
+        report.dataset,
+        report.store,
+        report.copy,
+        report.copy_store,
+        if report.replaced { ", replacing what was there" } else { "" },
+        figures("Copied size", report.bytes, report.rows, report.seconds),
+    )
+}
+
+pub(crate) fn touched(report: &TouchReport) -> String {
+    format!(
+        "'{}' at {} lives {}",
+        report.dataset,
+        report.store,
+        report
+            .time_to_live_seconds
+            .map_or("for ever".to_owned(), |life| format!("{} from now on", span(life)))
+    )
+}
+
+pub(crate) fn adopted(report: &AdoptReport) -> String {
+    format!(
+        "Wrote the manifest of '{}' at {}: {} chunks in {} partitions, {}\n{}",
+        report.dataset,
+        report.store,
+        HumanCount(report.chunks),
+        HumanCount(report.partitions),
+        report.codec,
         figures("Stored size", report.bytes, report.rows, report.seconds),
     )
+}
+
+pub(crate) fn checked(report: &DatasetVerifyReport) -> String {
+    let verdict = if report.whole {
+        "Whole: every chunk is there and as it was written".to_owned()
+    } else {
+        let lost = report.chunks_expected - report.chunks;
+        let mut lines = vec![format!(
+            "Damaged: {} of {} chunks are absent or not as they were written",
+            HumanCount(lost),
+            HumanCount(report.chunks_expected)
+        )];
+        lines.extend(report.missing.iter().map(|key| format!("  '{key}': it is absent")));
+        lines.extend(report.damaged.iter().map(|Fault { key, what }| format!("  '{key}': {what}")));
+        lines.join("\n")
+    };
+    format!("{verdict}\n{}", figures("Read size", report.bytes, report.rows, report.seconds))
 }
 
 pub(crate) fn fetched(report: &ReadReport) -> String {
@@ -223,31 +437,68 @@ pub(crate) fn fetched(report: &ReadReport) -> String {
     if let (Some(out), Some(bytes)) = (&report.out, report.out_bytes) {
         text.push_str(&format!("\n  Wrote:       {} ({})", out.display(), DecimalBytes(bytes)));
     }
-    let absent = report.chunks_expected - report.chunks_present;
-    if let Some(first) = report.missing.first() {
+    let skipped = report.chunks_expected - report.chunks_present;
+    if let Some(first) = report.missing.first().or(report.damaged.first().map(|fault| &fault.key)) {
         text.push_str(&format!(
             "\n  Missing:     {} chunks, the first is '{first}'",
-            HumanCount(absent)
+            HumanCount(skipped)
+        ));
+    }
+    for Fault { key, what } in &report.damaged {
+        text.push_str(&format!("\n  Damaged:     '{key}': {what}"));
+    }
+    if report.restarts > 0 {
+        text.push_str(&format!(
+            "\n  Began anew:  {} times, because the dataset was replaced meanwhile",
+            report.restarts
         ));
     }
     text
 }
 
 pub(crate) fn compared(report: &VerifyReport) -> String {
-    let verdict = match &report.difference {
+    let verdict = verdict(report, "file 1", "file 2");
+    format!("{verdict}\n{}", figures("Both files", report.bytes, report.rows, report.seconds))
+}
+
+pub(crate) fn compared_with_file(report: &VerifyReport) -> String {
+    let verdict = verdict(report, "the file", "the dataset");
+    format!("{verdict}\n{}", figures("Stored size", report.bytes, report.rows, report.seconds))
+}
+
+fn verdict(report: &VerifyReport, one: &str, two: &str) -> String {
+    match &report.difference {
         None => "Equal: the same schema, rows and values".to_owned(),
         Some(Difference::Schema { what }) => format!("Different schemas: {what}"),
         Some(Difference::Value { row, column, value1, value2 }) => format!(
             "Different: the first difference is in row {row} (counted from 0), column '{column}': \
-             {value1} in file 1, {value2} in file 2"
+             {value1} in {one}, {value2} in {two}"
         ),
         Some(Difference::Rows { rows1, rows2 }) => format!(
-            "Different: file 1 has {} rows and file 2 has {}; those that both have are equal",
+            "Different: {one} has {} rows and {two} has {}; those that both have are equal",
             HumanCount(*rows1),
             HumanCount(*rows2)
         ),
+        Some(Difference::StoredValue { key, row, column, value1, value2 }) => format!(
+            "Different: the first difference is in '{key}', row {row} of it (counted from 0), \
+             column '{column}': {value1} in {one}, {value2} in {two}"
+        ),
+        Some(Difference::Chunk { key, file, stored }) => {
+            format!("Different: '{key}' would have {file} if {one} were split; {two} has {stored}")
+        }
+    }
+}
+
+/// A time span as people say it, in its two largest units.
+fn span(seconds: f64) -> String {
+    let whole = Duration::from_secs_f64(seconds.clamp(0.0, 1e12));
+    let whole = if whole < Duration::from_secs(1) {
+        Duration::from_millis(u64::try_from(whole.as_millis()).unwrap_or_default())
+    } else {
+        Duration::from_secs(whole.as_secs())
     };
-    format!("{verdict}\n{}", figures("Both files", report.bytes, report.rows, report.seconds))
+    let text = humantime::format_duration(whole).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// Size, time and rates: MB are 10^6 bytes.

@@ -60,6 +60,8 @@ impl Progress for Bar {
             self.bar.set_style(style);
         }
         self.bar.set_length(length);
+        self.bar.set_position(0);
+        self.bytes.store(0, Ordering::Relaxed);
         self.bar.enable_steady_tick(REDRAW);
     }
 

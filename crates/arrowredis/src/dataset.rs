@@ -1,4 +1,4 @@
-//! The nouns: a dataset's name, its partitions, its batches, and the chunk that both name.
+//! The nouns: a dataset's name and its id, its partitions, its batches, and the chunk that both name.
 //!
 //! How a chunk's name is spelled as a Redis key is `key`'s matter.
 
@@ -85,6 +85,46 @@ impl FromStr for DatasetName {
     }
 }
 
+/// What tells one writing of a dataset from all others: 128 random bits.
+///
+/// Shown and stored as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatasetId(pub u128);
+
+impl DatasetId {
+    /// An id that nobody else has.
+    ///
+    /// # Errors
+    /// When the system has no random numbers to give.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(u128::from_le_bytes(bytes)))
+    }
+}
+
+impl fmt::Display for DatasetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for DatasetId {
+    type Err = ();
+
+    /// Takes the one spelling that [`fmt::Display`] gives.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let id = u128::from_str_radix(text, 16).map(Self).map_err(drop)?;
+        if id.to_string() == text { Ok(id) } else { Err(()) }
+    }
+}
+
+impl Serialize for DatasetId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A partition's number: the value of the `partition` column, or a count in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -144,6 +184,19 @@ mod tests {
         for good in ["demo:v1", "a*b?[c]\\", "with space", "größe:日本"] {
             assert_eq!(DatasetName::new(good).unwrap().as_str(), good);
         }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = DatasetId(0xabc);
+        assert_eq!(id.to_string(), "00000000000000000000000000000abc");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for other in
+            ["abc", "00000000000000000000000000000ABC", "", "+0000000000000000000000000000abc"]
+        {
+            assert_eq!(other.parse::<DatasetId>(), Err(()), "{other}");
+        }
+        assert_ne!(DatasetId::random().unwrap(), DatasetId::random().unwrap());
     }
 
     #[test]

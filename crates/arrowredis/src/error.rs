@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use crate::dataset::NameError;
 use crate::ipc::IpcError;
+use crate::manifest::ManifestError;
+use crate::publish::PublishError;
 use crate::store::StoreError;
 
 /// Why a verb did not do what it was asked.
@@ -27,10 +29,24 @@ pub enum Error {
     /// The store did not do what it was asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A dataset was not published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The store's answer to the one step that publishes a dataset was lost.
+    #[error(
+        "dataset '{dataset}' is stored, but the answer to the step that publishes it was lost, so \
+         it is published or what was there before still is; see which with 'arrowredis info'"
+    )]
+    Unknown {
+        /// The dataset.
+        dataset: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// An upload stopped on the way.
     #[error(
-        "the upload of dataset '{dataset}' stopped after {stored} chunks; \
-         what is stored is incomplete until it is split again"
+        "the upload of dataset '{dataset}' stopped after {stored} chunks; nothing of it was \
+         published"
     )]
     Upload {
         /// The dataset.
@@ -73,7 +89,8 @@ impl Error {
             Self::Store(StoreError::Address { .. }) => ErrorClass::Usage,
             Self::Store(StoreError::NotAChunk { .. }) | Self::Data(_) => ErrorClass::Data,
             Self::Store(_) => ErrorClass::Store,
-            Self::Upload { source, .. } => source.class(),
+            Self::Publish(error) => error.class(),
+            Self::Upload { source, .. } | Self::Unknown { source, .. } => source.class(),
             Self::Encode(_) | Self::Worker(_) => ErrorClass::Unexpected,
         }
     }
@@ -92,6 +109,42 @@ pub enum OptionsError {
         found: u64,
         /// The values that are possible.
         expected: String,
+    },
+    /// A dataset is to live as long as when it was published, and that was for ever.
+    #[error(
+        "dataset '{dataset}' was published to live for ever; say how long it is to live, for example --ttl 1h"
+    )]
+    NoTimeToLive {
+        /// The dataset.
+        dataset: String,
+    },
+    /// A name cannot be made an alias of another.
+    #[error("'{alias}' cannot be an alias of '{dataset}': {why}")]
+    Alias {
+        /// The name that was to be an alias.
+        alias: String,
+        /// What it was to stand for.
+        dataset: String,
+        /// What stands in the way, and what to do.
+        why: String,
+    },
+    /// A dataset has a manifest that is whole.
+    #[error(
+        "dataset '{dataset}' has a manifest already: '{key}' is whole; check its chunks with 'arrowredis verify {dataset}'"
+    )]
+    Adopted {
+        /// The dataset.
+        dataset: String,
+        /// The manifest's key.
+        key: String,
+    },
+    /// A dataset cannot be copied onto itself.
+    #[error(
+        "'{dataset}' is there already, the very same writing of it; expected another prefix or another server"
+    )]
+    SameDataset {
+        /// The dataset.
+        dataset: String,
     },
     /// A list of partitions could not be read.
     #[error(
@@ -196,8 +249,8 @@ impl FileError {
 pub enum DataError {
     /// No chunk of the dataset was found at all.
     #[error(
-        "no chunk of dataset '{dataset}' at {store}: expected keys like '{key}'; \
-         check the prefix and the database number"
+        "no manifest and no chunk of dataset '{dataset}' at {store}: expected '{dataset}:manifest' \
+         or keys like '{key}'; check the prefix and the database number, or look with 'arrowredis ls'"
     )]
     NoDataset {
         /// The dataset.
@@ -235,6 +288,73 @@ pub enum DataError {
         key: String,
         /// What is wrong with it.
         source: IpcError,
+    },
+    /// A chunk is not the one that the manifest lists.
+    #[error(
+        "'{key}' is not the chunk that the manifest lists: expected {expected}, found {found}; it \
+         was truncated, altered, or overwritten by another program. Split the dataset again, or \
+         skip what is not as it was written with --allow-missing"
+    )]
+    NotAsWritten {
+        /// The key.
+        key: String,
+        /// What the manifest says.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// What stands under a manifest's key cannot be read.
+    #[error(
+        "the manifest '{key}' is damaged; write it anew with 'arrowredis adopt', which reads every \
+         chunk that is there, or split the dataset again with --replace"
+    )]
+    Manifest {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        source: Box<ManifestError>,
+    },
+    /// A name stands for a dataset that is not there.
+    #[error(
+        "'{alias}' is an alias of '{dataset}', but '{key}' holds {found}; expected a dataset's \
+         manifest. Let it name another one with 'arrowredis alias', or remove it"
+    )]
+    Alias {
+        /// The alias.
+        alias: String,
+        /// What it stands for.
+        dataset: String,
+        /// Where that one's manifest would be.
+        key: String,
+        /// What is there.
+        found: String,
+    },
+    /// A dataset was replaced, removed, or its time was up, while it was read.
+    #[error(
+        "dataset '{dataset}' was replaced or removed while it was read: '{key}' is not of the \
+         writing that was begun, {id}. What was handed out until then was all of that one; read \
+         again"
+    )]
+    Replaced {
+        /// The dataset.
+        dataset: String,
+        /// A chunk that is gone.
+        key: String,
+        /// The id of the dataset that was being read.
+        id: String,
+    },
+    /// A dataset has no manifest, and what was asked for needs one.
+    #[error(
+        "dataset '{dataset}' has no manifest at {store}: expected '{key}'; if another program \
+         stored it, write its manifest with 'arrowredis adopt {dataset}'"
+    )]
+    NoManifest {
+        /// The dataset.
+        dataset: String,
+        /// Where it was looked for.
+        store: String,
+        /// The manifest's key.
+        key: String,
     },
     /// A chunk has another schema than the first one.
     #[error(

@@ -1,14 +1,18 @@
-//! A chunk's name as a Redis key, `{prefix}:{part=00000}:batch=00000`, and back.
+//! What a dataset's keys are called, and back: `{prefix}:{part=00000}:batch=00000` for a chunk.
 //!
 //! The only place that spells or reads a key. The braces around `part=…` are a cluster hash tag:
-//! all batches of a partition lie in one slot.
+//! all batches of a partition lie in one slot, under whatever name.
 
 use std::fmt::Write;
 
-use crate::dataset::{ChunkId, DatasetName};
+use crate::dataset::{ChunkId, DatasetId, DatasetName};
 
 const PART: &str = ":{part=";
 const BATCH: &str = "}:batch=";
+const STAGED: &str = ":staged=";
+const MANIFEST: &str = ":manifest";
+const CLAIM: &str = ":claim";
+const REMOVED: &str = ":removed";
 
 /// The key under which a dataset keeps a chunk: numbers of five digits, more when needed.
 pub fn chunk_key(dataset: &DatasetName, id: ChunkId) -> String {
@@ -26,9 +30,50 @@ pub fn parse_chunk_key(dataset: &DatasetName, key: &[u8]) -> Option<ChunkId> {
     (chunk_key(dataset, id) == text).then_some(id)
 }
 
-/// The `SCAN` pattern that matches every chunk's key of a dataset.
+/// The key of a chunk that is stored and not yet under its own name. It lies in the same slot.
+pub fn staged_key(dataset: &DatasetName, id: ChunkId, writing: DatasetId) -> String {
+    format!("{}{STAGED}{writing}", chunk_key(dataset, id))
+}
+
+/// Whether a key is that of a chunk of this dataset, staged or under its own name.
+pub fn is_chunk_key(dataset: &DatasetName, key: &str) -> bool {
+    let own = match key.rsplit_once(STAGED) {
+        Some((own, writing)) if writing.parse::<DatasetId>().is_ok() => own,
+        _ => key,
+    };
+    parse_chunk_key(dataset, own.as_bytes()).is_some()
+}
+
+/// The key that says what a name stands for: a dataset's manifest, or an alias.
+pub fn manifest_key(dataset: &DatasetName) -> String {
+    format!("{dataset}{MANIFEST}")
+}
+
+/// The dataset whose manifest a key holds, or `None` when it is not a manifest's key.
+pub fn parse_manifest_key(key: &str) -> Option<DatasetName> {
+    DatasetName::new(key.strip_suffix(MANIFEST)?).ok()
+}
+
+/// The key by which a writer claims a dataset. Its hash tag puts it into the manifest's slot.
+pub fn claim_key(dataset: &DatasetName) -> String {
+    format!("{dataset}:{{{dataset}{MANIFEST}}}{CLAIM}")
+}
+
+/// The key that says that a dataset is being removed: what is left of its chunks is no dataset. It
+/// lies in the manifest's slot.
+pub fn removed_key(dataset: &DatasetName) -> String {
+    format!("{dataset}:{{{dataset}{MANIFEST}}}{REMOVED}")
+}
+
+/// The pattern that matches the manifests' keys of all datasets whose names match `names`, a
+/// pattern as Redis knows them: `*`, `?`, `[a-c]`, `[^x]`, and `\\` before what is meant as it is.
+pub fn manifest_pattern(names: &str) -> String {
+    format!("{names}{MANIFEST}")
+}
+
+/// The pattern that matches every chunk's key of a dataset, staged ones too.
 ///
-/// It matches some other keys too, which [`parse_chunk_key`] tells apart.
+/// It matches some other keys, which [`parse_chunk_key`] and [`is_chunk_key`] tell apart.
 pub fn chunk_pattern(dataset: &DatasetName) -> String {
     let mut pattern = escape_glob(dataset.as_str());
     // Writing to a String cannot fail.
@@ -85,6 +130,26 @@ mod tests {
             assert_eq!(parse_chunk_key(&demo, key.as_bytes()), None, "{key}");
         }
         assert_eq!(parse_chunk_key(&demo, b"demo:{part=0000\xff}:batch=00012"), None);
+    }
+
+    #[test]
+    fn the_keys_beside_the_chunks_are_spelled_as_documented() {
+        let (demo, id) = (dataset("demo:v1"), ChunkId::new(3, 12));
+        let staged = staged_key(&demo, id, DatasetId(255));
+        assert_eq!(
+            staged,
+            "demo:v1:{part=00003}:batch=00012:staged=000000000000000000000000000000ff"
+        );
+        assert_eq!(parse_chunk_key(&demo, staged.as_bytes()), None);
+        assert!(is_chunk_key(&demo, &staged) && is_chunk_key(&demo, &chunk_key(&demo, id)));
+        assert!(!is_chunk_key(&demo, "demo:v1:{part=00003}:batch=00012:staged=ff"));
+        assert!(!is_chunk_key(&demo, "demo:v1:manifest"));
+        assert_eq!(manifest_key(&demo), "demo:v1:manifest");
+        assert_eq!(parse_manifest_key("demo:v1:manifest"), Some(demo.clone()));
+        assert_eq!(parse_manifest_key(&claim_key(&demo)), None);
+        assert_eq!(parse_manifest_key(":manifest"), None);
+        assert_eq!(claim_key(&demo), "demo:v1:{demo:v1:manifest}:claim");
+        assert_eq!(removed_key(&demo), "demo:v1:{demo:v1:manifest}:removed");
     }
 
     #[test]

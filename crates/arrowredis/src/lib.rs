@@ -51,11 +51,21 @@ pub mod dataset;
 
 pub mod key;
 
+pub mod clock;
+
 pub mod ipc;
+
+pub mod checksum;
 
 pub mod chunk;
 
+pub mod manifest;
+
 pub mod store;
+
+pub mod catalog;
+
+pub mod publish;
 
 pub mod generate;
 

@@ -25,7 +25,8 @@ impl AddAssign for Work {
 
 /// Receives how far a verb is. Calls come from several threads and should return quickly.
 pub trait Progress: Send + Sync {
-    /// All that there is to do, as far as it is known; 0 means unknown.
+    /// All that there is to do, as far as it is known; 0 means unknown. When it comes again, the
+    /// work begins anew and nothing of it is done.
     fn planned(&self, all: Work);
 
     /// Some of it is done.

@@ -2,11 +2,15 @@
 //!
 //! Sizes are in bytes, times in seconds of wall time unless said otherwise.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
+use crate::dataset::DatasetId;
 use crate::ipc::Codec;
+use crate::manifest::StoredCodec;
 
 /// What `generate` wrote.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +50,8 @@ pub enum PartitionedBy {
 pub struct SplitReport {
     /// The dataset.
     pub dataset: String,
+    /// What tells this writing of it from others.
+    pub dataset_id: DatasetId,
     /// The store's address, without secrets.
     pub store: String,
     /// What partition numbers were taken from.
@@ -58,9 +64,17 @@ pub struct SplitReport {
     pub chunks: u64,
     /// Bytes of all values.
     pub bytes: u64,
+    /// How the chunks are compressed.
+    pub codec: StoredCodec,
+    /// Whether a dataset of that name was replaced.
+    pub replaced: bool,
+    /// How long the dataset lives; `None` for ever.
+    pub time_to_live_seconds: Option<f64>,
     /// Size of the input file.
     pub file_bytes: u64,
-    /// Time from opening the file to the last acknowledgement.
+    /// Part of `seconds`: confirming that all is there, the commit, and renaming.
+    pub publish_seconds: f64,
+    /// Time from opening the file to the dataset being in place.
     pub seconds: f64,
 }
 
@@ -69,6 +83,8 @@ pub struct SplitReport {
 pub struct ReadReport {
     /// The dataset.
     pub dataset: String,
+    /// The writing of it that was read; `None` when it has no manifest.
+    pub dataset_id: Option<DatasetId>,
     /// The store's address, without secrets.
     pub store: String,
     /// Rows read.
@@ -89,6 +105,11 @@ pub struct ReadReport {
     pub parse_seconds: f64,
     /// Keys that were absent and allowed to be: the first [`ReadReport::MOST_KEYS`] of them.
     pub missing: Vec<String>,
+    /// Chunks that were there, were not what the manifest says, and were left out: the first
+    /// [`ReadReport::MOST_KEYS`] of them.
+    pub damaged: Vec<Fault>,
+    /// How often the read began anew because the dataset was replaced meanwhile.
+    pub restarts: u32,
     /// Keys that are there although they lie beyond the number of batches that was given: the
     /// first of each partition, at most [`ReadReport::MOST_KEYS`].
     pub beyond: Vec<String>,
@@ -101,6 +122,273 @@ pub struct ReadReport {
 impl ReadReport {
     /// The longest list of keys in a report.
     pub const MOST_KEYS: usize = 100;
+}
+
+/// A chunk that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Its key.
+    pub key: String,
+    /// What is wrong with it: what was expected, and what was found.
+    pub what: String,
+}
+
+/// What `list` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListReport {
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Datasets and aliases, by name.
+    pub entries: Vec<ListedEntry>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListedEntry {
+    /// The name.
+    pub name: String,
+    /// What it stands for.
+    #[serde(flatten)]
+    pub kind: ListedKind,
+}
+
+/// What a name can stand for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ListedKind {
+    /// A dataset.
+    Dataset {
+        /// What tells this writing of it from others.
+        dataset_id: DatasetId,
+        /// Rows in all chunks.
+        rows: u64,
+        /// Partitions.
+        partitions: u64,
+        /// Chunks.
+        chunks: u64,
+        /// Bytes of all values.
+        bytes: u64,
+        /// How the chunks are compressed.
+        codec: StoredCodec,
+        /// When it was published.
+        created_ms: Timestamp,
+        /// How long ago that was.
+        age_seconds: f64,
+        /// How long it will live; `None` for ever.
+        time_to_live_seconds: Option<f64>,
+    },
+    /// Another name.
+    Alias {
+        /// The dataset that it stands for.
+        dataset: String,
+    },
+    /// Something that cannot be read.
+    Damaged {
+        /// Why.
+        what: String,
+    },
+}
+
+/// Whether a dataset's chunks are there. Their content is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// All of them, under their own names and with the lengths of the manifest.
+    Whole,
+    /// All of them, some under the names under which they were staged: the writer did not come to
+    /// rename them yet. Readers find them; other programs do not.
+    WholeNotRenamed,
+    /// Some are absent or of another length.
+    Damaged,
+}
+
+/// What is known of one dataset.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InfoReport {
+    /// The dataset.
+    pub dataset: String,
+    /// The alias by which it was named, if it was.
+    pub alias: Option<String>,
+    /// What tells this writing of it from others.
+    pub dataset_id: DatasetId,
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Whether its chunks are there.
+    pub state: State,
+    /// Rows in all chunks.
+    pub rows: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Bytes of all values.
+    pub bytes: u64,
+    /// Memory that the store uses for the chunks that are there and for the manifest.
+    pub memory_bytes: u64,
+    /// How the chunks are compressed.
+    pub codec: StoredCodec,
+    /// When it was published.
+    pub created_ms: Timestamp,
+    /// How long ago that was.
+    pub age_seconds: f64,
+    /// The program that published it.
+    pub writer: String,
+    /// How long it will live; `None` for ever.
+    pub time_to_live_seconds: Option<f64>,
+    /// Who has claimed it, if somebody has: it is about to be replaced or removed.
+    pub being_written_by: Option<String>,
+    /// The schema's columns.
+    pub columns: Vec<ColumnInfo>,
+    /// The schema's metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// The partitions, ascending.
+    pub partitions: Vec<PartitionInfo>,
+    /// Chunks that are absent or of another length.
+    pub absent: u64,
+    /// Chunks that are under the names under which they were staged.
+    pub staged: u64,
+    /// Keys of absent chunks: the first [`ReadReport::MOST_KEYS`] of them.
+    pub missing: Vec<String>,
+}
+
+/// A column of a dataset's schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type.
+    pub data_type: String,
+    /// Whether it may hold nulls.
+    pub nullable: bool,
+}
+
+/// A partition of a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PartitionInfo {
+    /// Its number.
+    pub partition: u64,
+    /// Its chunks.
+    pub chunks: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+/// What `touch` did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TouchReport {
+    /// The dataset.
+    pub dataset: String,
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Its chunks.
+    pub chunks: u64,
+    /// How long it lives from now on; `None` for ever.
+    pub time_to_live_seconds: Option<f64>,
+}
+
+/// What `alias` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AliasReport {
+    /// The alias.
+    pub alias: String,
+    /// The dataset that it stands for now.
+    pub dataset: String,
+    /// The dataset that it stood for before, if it did.
+    pub before: Option<String>,
+    /// The store's address, without secrets.
+    pub store: String,
+}
+
+/// What `remove` did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RemoveReport {
+    /// The name.
+    pub name: String,
+    /// The dataset that it stood for, if it was an alias. That one is still there.
+    pub alias_of: Option<String>,
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Chunks removed.
+    pub chunks: u64,
+    /// Keys removed that interrupted writers had left behind.
+    pub leftovers: u64,
+    /// Time that it took.
+    pub seconds: f64,
+}
+
+/// What `adopt` found and described.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AdoptReport {
+    /// The dataset.
+    pub dataset: String,
+    /// What tells it from others from now on.
+    pub dataset_id: DatasetId,
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Partitions.
+    pub partitions: u64,
+    /// Rows in all chunks.
+    pub rows: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Bytes of all values.
+    pub bytes: u64,
+    /// How the chunks are compressed.
+    pub codec: StoredCodec,
+    /// Time that it took.
+    pub seconds: f64,
+}
+
+/// What `copy` did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CopyReport {
+    /// The dataset that was copied, after an alias was followed.
+    pub dataset: String,
+    /// Where it is, without secrets.
+    pub store: String,
+    /// The copy.
+    pub copy: String,
+    /// What tells the copy from others.
+    pub copy_id: DatasetId,
+    /// Where the copy is, without secrets.
+    pub copy_store: String,
+    /// Whether a dataset of that name was replaced.
+    pub replaced: bool,
+    /// Rows in all chunks.
+    pub rows: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Bytes of all values.
+    pub bytes: u64,
+    /// Time that it took.
+    pub seconds: f64,
+}
+
+/// What `verify` found of a dataset that was compared with its manifest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DatasetVerifyReport {
+    /// The dataset.
+    pub dataset: String,
+    /// The writing of it.
+    pub dataset_id: Option<DatasetId>,
+    /// The store's address, without secrets.
+    pub store: String,
+    /// Whether every chunk is there and as it was written.
+    pub whole: bool,
+    /// Rows of the chunks that are.
+    pub rows: u64,
+    /// Chunks that are.
+    pub chunks: u64,
+    /// Chunks that the manifest lists.
+    pub chunks_expected: u64,
+    /// Bytes of the chunks that are.
+    pub bytes: u64,
+    /// Keys of absent chunks: the first [`ReadReport::MOST_KEYS`] of them.
+    pub missing: Vec<String>,
+    /// Chunks that are not as they were written: the first [`ReadReport::MOST_KEYS`] of them.
+    pub damaged: Vec<Fault>,
+    /// Time that it took.
+    pub seconds: f64,
 }
 
 /// What `verify` found.
@@ -139,6 +427,28 @@ pub enum Difference {
         value1: String,
         /// The second file's value.
         value2: String,
+    },
+    /// A value of a stored chunk differs from the file's.
+    StoredValue {
+        /// The chunk's key.
+        key: String,
+        /// The row, from 0 in the chunk.
+        row: u64,
+        /// The column.
+        column: String,
+        /// The file's value.
+        value1: String,
+        /// The stored value.
+        value2: String,
+    },
+    /// A chunk is stored and not in the file, or the reverse, or has another number of rows.
+    Chunk {
+        /// Its key.
+        key: String,
+        /// What the file has.
+        file: String,
+        /// What is stored.
+        stored: String,
     },
     /// One has more rows; all before are equal.
     Rows {

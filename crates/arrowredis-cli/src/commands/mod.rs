@@ -1,10 +1,17 @@
 //! One file a command: arguments in, the library's verb, report out.
 
+mod adopt;
+mod alias;
 mod completions;
+mod copy;
 mod demo;
 mod generate;
+mod info;
+mod list;
 mod read;
+mod remove;
 mod split;
+mod touch;
 mod verify;
 
 use crate::args::Command;
@@ -18,6 +25,13 @@ pub(crate) async fn run(command: Command, output: &Output) -> Result<Exit, Failu
         Command::Split(args) => split::run(&args, output).await,
         Command::Read(args) => read::run(&args, output).await,
         Command::Verify(args) => verify::run(&args, output).await,
+        Command::Ls(args) => list::run(&args, output).await,
+        Command::Info(args) => info::run(&args, output).await,
+        Command::Rm(args) => remove::run(&args, output).await,
+        Command::Alias(args) => alias::run(&args, output).await,
+        Command::Cp(args) => copy::run(&args, output).await,
+        Command::Touch(args) => touch::run(&args, output).await,
+        Command::Adopt(args) => adopt::run(&args, output).await,
         Command::Demo => demo::run(output).await,
         Command::Completions { shell } => completions::run(shell),
     }

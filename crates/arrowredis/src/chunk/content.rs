@@ -76,6 +76,11 @@ impl ChunkContent {
         }
     }
 
+    /// Rows of all batches.
+    pub(crate) fn rows(&self) -> u64 {
+        self.blocks.iter().fold(0, |sum, block| sum.saturating_add(block.rows()))
+    }
+
     /// Bytes of memory that decoding takes beyond the value's own.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
         self.bytes_to_decode

@@ -5,6 +5,7 @@ mod payload;
 
 use arrow_array::RecordBatch;
 
+use crate::checksum::Checksum;
 use crate::dataset::ChunkId;
 use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::block::Block;
@@ -22,6 +23,8 @@ pub struct Chunk {
     pub id: ChunkId,
     /// How many rows it holds.
     pub rows: u64,
+    /// That of the value.
+    pub checksum: Checksum,
     /// The value to store: schema, dictionaries, one batch, end mark.
     pub payload: Payload,
 }
@@ -50,17 +53,27 @@ impl Chunk {
         for message in dictionaries.iter().chain([&body]) {
             pieces.message(&message.metadata, &message.body)?;
         }
-        Ok(Self { id, rows: batch.num_rows() as u64, payload: pieces.finish().into() })
+        Ok(Self::new(id, batch.num_rows() as u64, pieces.finish().into()))
+    }
+
+    /// A chunk of a value that is encoded already.
+    fn new(id: ChunkId, rows: u64, payload: Payload) -> Self {
+        Self { id, rows, checksum: Checksum::of_payload(&payload), payload }
     }
 
     /// Takes a batch's messages as they lie in a file or stream, without decoding or copying them.
     pub(crate) fn forward(id: ChunkId, block: &Block) -> Result<Self, IpcError> {
+        Ok(Self::new(id, block.rows(), Self::forwarded(block)?))
+    }
+
+    /// The value that [`Chunk::forward`] makes.
+    pub(crate) fn forwarded(block: &Block) -> Result<Payload, IpcError> {
         let mut pieces = Pieces::default();
         let schema = &block.schema.message;
         pieces.message(&schema.metadata, &schema.body)?;
         for message in block.dictionaries.messages(&block.schema).chain([&block.message]) {
             pieces.message(&message.metadata, &message.body)?;
         }
-        Ok(Self { id, rows: block.rows(), payload: pieces.finish().into() })
+        Ok(pieces.finish().into())
     }
 }

@@ -9,20 +9,22 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 
 use crate::budget::{ByteBudget, Permit};
 use crate::chunk::{ChunkContent, Common};
 use crate::dataset::{ChunkId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::chunk_key;
+use crate::key::{chunk_key, manifest_key};
+use crate::manifest::ChunkEntry;
 use crate::pipeline;
 use crate::progress::Work;
 use crate::schema_difference::schema_difference;
-use crate::store::ChunkStore;
+use crate::store::{ChunkStore, StoreError};
 
 use super::ReadOptions;
-use super::locate::Located;
+use super::locate::{Edition, Located, Target, still_unlisted};
+use super::recheck::{Mismatch, check, look_again};
 use super::tally::Tally;
 
 /// Bytes of small chunks that one request asks for. The server builds the whole reply before it
@@ -51,7 +53,7 @@ impl ReadChunk {
 
 /// Values of one request, as they came.
 struct Fetched {
-    values: Vec<(ChunkId, Buffer)>,
+    values: Vec<(Located, Buffer)>,
     permit: Permit,
 }
 
@@ -67,14 +69,19 @@ struct Parsed {
 /// error.
 pub(super) fn chunks<S: ChunkStore>(
     store: &S,
-    dataset: &DatasetName,
-    located: Vec<Located>,
+    target: Target,
     options: &ReadOptions,
     tally: Arc<Tally>,
 ) -> impl Stream<Item = Result<Vec<ReadChunk>, Error>> + Send + use<S> {
+    let first = target.edition.as_ref().map(|edition| First {
+        key: manifest_key(&target.dataset),
+        schema: Arc::clone(&edition.schema),
+        common: None,
+    });
     let source = Source {
         store: store.clone(),
-        dataset: dataset.clone(),
+        dataset: target.dataset,
+        edition: target.edition,
         allow_missing: options.allow_missing,
         tally,
     };
@@ -83,8 +90,9 @@ pub(super) fn chunks<S: ChunkStore>(
     let source = Arc::new(source);
     let fetching = Arc::clone(&source);
     let decoding = Arc::clone(&source);
+    let ending = Arc::clone(&source);
 
-    stream::iter(requests(located, options.pipeline.max(1)))
+    stream::iter(requests(target.chunks, options.pipeline.max(1)))
         .then(move |request| {
             let budget = in_flight.clone();
             async move {
@@ -94,9 +102,9 @@ pub(super) fn chunks<S: ChunkStore>(
         })
         .map(move |(request, permit)| Arc::clone(&fetching).fetch(request, permit))
         .buffered(options.concurrency.max(1))
-        .scan(None, move |first, fetched| {
+        .scan(first, move |first, fetched| {
             let parsed = fetched.and_then(|fetched| source.parse(fetched, first));
-            std::future::ready(Some(parsed))
+            future::ready(Some(parsed))
         })
         .and_then(move |(parsed, fetched)| {
             let budget = to_take.clone();
@@ -112,6 +120,7 @@ pub(super) fn chunks<S: ChunkStore>(
             pipeline::run(move || source.decode(parsed))
         })
         .try_buffered(pipeline::cores())
+        .chain(stream::once(async move { ending.end().await }).try_filter_map(future::ok))
         .boxed()
 }
 
@@ -138,17 +147,19 @@ fn requests(located: Vec<Located>, most: usize) -> Vec<Vec<Located>> {
     requests
 }
 
-/// The first chunk, whose schema all others must have, and what the last one shares with the next.
+/// The schema that all chunks must have, where it stands, and what the last chunk shares with the
+/// next: the manifest, or without one the first chunk.
 struct First {
-    id: ChunkId,
+    key: String,
     schema: SchemaRef,
-    common: Common,
+    common: Option<Common>,
 }
 
 /// What all stages know.
 struct Source<S> {
     store: S,
     dataset: DatasetName,
+    edition: Option<Edition>,
     allow_missing: bool,
     tally: Arc<Tally>,
 }
@@ -159,52 +170,98 @@ impl<S: ChunkStore> Source<S> {
         request: Vec<Located>,
         permit: Permit,
     ) -> Result<Fetched, Error> {
-        let keys = request.iter().map(|chunk| chunk_key(&self.dataset, chunk.id)).collect();
+        let keys = request.iter().map(|chunk| self.key(chunk.id)).collect();
         self.tally.requested();
-        let found = self.store.get(keys).await?;
+        let found = match self.store.get(keys).await {
+            // Something else than a value stands there, which one by one can be told.
+            Err(StoreError::NotAChunk { .. }) if self.edition.is_some() => {
+                vec![None; request.len()]
+            }
+            found => found?,
+        };
         let mut values = Vec::with_capacity(found.len());
-        for (chunk, value) in request.iter().zip(found) {
-            match value {
-                Some(value) => values.push((chunk.id, value)),
-                None if self.allow_missing => self.tally.missing(self.key(chunk.id)),
-                None => {
-                    let why = "it was there when this read began".to_owned();
-                    return Err(DataError::Missing { key: self.key(chunk.id), why }.into());
-                }
+        for (chunk, value) in request.into_iter().zip(found) {
+            if let Some(value) = self.sound(&chunk, value).await? {
+                values.push((chunk, value));
             }
         }
         let bytes: u64 = values.iter().map(|(_, value)| value.len() as u64).sum();
         if let Some((first, _)) = values.first() {
-            tracing::debug!(first = self.key(*first), chunks = values.len(), bytes, "fetched");
+            tracing::debug!(first = self.key(first.id), chunks = values.len(), bytes, "fetched");
         }
         self.tally.replied(values.len() as u64, bytes);
         Ok(Fetched { values, permit })
     }
 
-    /// Checks the messages of each value, and that all have the schema of the first one.
+    /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.
+    async fn sound(&self, chunk: &Located, value: Option<Buffer>) -> Result<Option<Buffer>, Error> {
+        let (Some(edition), Some(entry)) = (&self.edition, &chunk.entry) else {
+            return match value {
+                None if self.allow_missing => {
+                    self.tally.missing(self.key(chunk.id));
+                    Ok(None)
+                }
+                None => {
+                    let why = "it was there when this read began".to_owned();
+                    Err(DataError::Missing { key: self.key(chunk.id), why }.into())
+                }
+                value => Ok(value),
+            };
+        };
+        let mismatch = match check(entry, value).await? {
+            Ok(value) => return Ok(Some(value)),
+            Err(_) => look_again(&self.store, &self.dataset, edition, entry).await,
+        };
+        let key = self.key(chunk.id);
+        match mismatch {
+            Ok(Ok(value)) => Ok(Some(value)),
+            Ok(Err(mismatch)) if self.allow_missing => {
+                match mismatch {
+                    Mismatch::Absent => self.tally.missing(key),
+                    other => self.tally.damaged(key, &other),
+                }
+                Ok(None)
+            }
+            Ok(Err(mismatch)) => Err(mismatch.into_error(key).into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks the messages of each value, its rows, and that all have the same schema.
     fn parse(
         &self,
         fetched: Fetched,
         first: &mut Option<First>,
     ) -> Result<(Vec<(ChunkId, ChunkContent)>, Permit), Error> {
         let mut parsed = Vec::with_capacity(fetched.values.len());
-        for (id, value) in fetched.values {
-            let common = first.as_ref().map(|first| &first.common);
+        for (chunk, value) in fetched.values {
+            let common = first.as_ref().and_then(|first| first.common.as_ref());
             let content = ChunkContent::parse(value, common)
-                .map_err(|source| DataError::Damaged { key: self.key(id), source })?;
+                .map_err(|source| DataError::Damaged { key: self.key(chunk.id), source })?;
             let first = first.get_or_insert_with(|| First {
-                id,
+                key: self.key(chunk.id),
                 schema: Arc::clone(&content.schema.schema),
-                common: content.common(),
+                common: None,
             });
             if let Some(difference) = schema_difference(&first.schema, &content.schema.schema) {
-                let (key, first) = (self.key(id), self.key(first.id));
+                let (key, first) = (self.key(chunk.id), first.key.clone());
                 return Err(DataError::SchemaDiffers { key, first, difference }.into());
             }
-            first.common = content.common();
-            parsed.push((id, content));
+            self.check_rows(&chunk, &content)?;
+            first.common = Some(content.common());
+            parsed.push((chunk.id, content));
         }
         Ok((parsed, fetched.permit))
+    }
+
+    fn check_rows(&self, chunk: &Located, content: &ChunkContent) -> Result<(), DataError> {
+        match chunk.entry {
+            Some(ChunkEntry { rows, .. }) if rows != content.rows() => {
+                let (expected, found) = (format!("{rows} rows"), content.rows().to_string());
+                Err(DataError::NotAsWritten { key: self.key(chunk.id), expected, found })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn decode(&self, parsed: Parsed) -> Result<Vec<ReadChunk>, Error> {
@@ -222,6 +279,14 @@ impl<S: ChunkStore> Source<S> {
         }
         self.tally.decoded(rows, started.elapsed());
         Ok(chunks)
+    }
+
+    /// Without a manifest only the end can tell that nothing was published on top of what was read.
+    async fn end(&self) -> Result<Option<Vec<ReadChunk>>, Error> {
+        if self.edition.is_none() {
+            still_unlisted(&self.store, &self.dataset).await?;
+        }
+        Ok(None)
     }
 
     fn key(&self, id: ChunkId) -> String {

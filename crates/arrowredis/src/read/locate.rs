@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::dataset::{ChunkId, DatasetName};
+use arrow_schema::SchemaRef;
+
+use crate::catalog::{self, Found};
+use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::chunk_key;
+use crate::key::{chunk_key, manifest_key};
+use crate::manifest::{ChunkEntry, Fingerprint, Manifest};
+use crate::publish::{KEYS_AT_ONCE, is_removed, listed};
 use crate::report::ReadReport;
 use crate::store::ChunkStore;
 
@@ -13,22 +18,85 @@ use super::plan::{Plan, absent};
 use super::selection::Partitions;
 use super::tally::Tally;
 
-/// Keys that are spelled out in memory at once: a megabyte or so.
-const KEYS_AT_ONCE: usize = 10_000;
-
-/// A chunk that is there.
+/// A chunk that is to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Located {
     pub(super) id: ChunkId,
     /// Length of its value.
     pub(super) bytes: u64,
+    /// What the manifest says of it, if there is one.
+    pub(super) entry: Option<ChunkEntry>,
 }
 
-/// The chunks of a read in reading order.
+/// One writing of a dataset, with which a read stays.
+#[derive(Debug, Clone)]
+pub(crate) struct Edition {
+    pub(crate) id: DatasetId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) schema: SchemaRef,
+}
+
+/// What a read will fetch.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// The dataset, after an alias was followed.
+    pub(super) dataset: DatasetName,
+    /// `None` when it has no manifest.
+    pub(super) edition: Option<Edition>,
+    /// In reading order.
+    pub(super) chunks: Vec<Located>,
+}
+
+/// The chunks of a read: those of the manifest, or without one those that are there.
 ///
 /// # Errors
 /// Unless missing chunks are allowed: the first that is absent.
 pub(super) async fn locate<S: ChunkStore>(
+    store: &S,
+    name: &DatasetName,
+    options: &ReadOptions,
+    tally: &Tally,
+) -> Result<Target, Error> {
+    let Found { dataset, fingerprint, manifest } = catalog::find(store, name).await?;
+    let Some(manifest) = manifest else {
+        let chunks = locate_unlisted(store, &dataset, options, tally).await;
+        // What was found is only worth something if no dataset was published or removed meanwhile.
+        still_unlisted(store, &dataset).await?;
+        let chunks = chunks?;
+        return Ok(Target { dataset, edition: None, chunks });
+    };
+    tally.edition(&dataset, manifest.id);
+    let chunks = locate_listed(&dataset, &manifest, options, tally)?;
+    let edition = Edition { id: manifest.id, fingerprint, schema: manifest.schema };
+    Ok(Target { dataset, edition: Some(edition), chunks })
+}
+
+/// What a manifest lists, which asks the store nothing.
+fn locate_listed(
+    dataset: &DatasetName,
+    manifest: &Manifest,
+    options: &ReadOptions,
+    tally: &Tally,
+) -> Result<Vec<Located>, Error> {
+    let there: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+    let plan = Plan::from_list(&there, &options.partitions, options.batches);
+    if !options.allow_missing
+        && let Some(first) = plan.missing.first.iter().min()
+    {
+        return Err(absent(*first, &there, options.batches, dataset).into());
+    }
+    announce(dataset, &plan, plan.chunks.len(), tally);
+    let mut entries = manifest.chunks.iter();
+    let located = plan.chunks.into_iter().filter_map(|id| {
+        // Both are in ascending order, and what is planned was taken from the manifest.
+        let entry = *entries.find(|entry| entry.id == id)?;
+        Some(Located { id, bytes: entry.bytes, entry: Some(entry) })
+    });
+    Ok(located.collect())
+}
+
+/// What is there without a manifest, found by looking for it.
+async fn locate_unlisted<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     options: &ReadOptions,
@@ -41,21 +109,20 @@ pub(super) async fn locate<S: ChunkStore>(
             (plan, BTreeSet::new())
         }
         (selection, batches) => {
-            let present = store.list(dataset).await?;
+            let present = listed(store, dataset).await?;
             if present.is_empty() && !options.allow_missing {
                 return Err(no_dataset(store, dataset));
             }
             (Plan::from_list(&present, selection, batches), present)
         }
     };
-    let expected = (plan.chunks.len() as u64).saturating_add(plan.missing.count);
 
     let mut located = Vec::with_capacity(plan.chunks.len());
     for ids in plan.chunks.chunks(KEYS_AT_ONCE) {
         let keys = ids.iter().map(|id| chunk_key(dataset, *id)).collect();
         for (id, length) in ids.iter().zip(store.lengths(keys).await?) {
             match length {
-                Some(bytes) => located.push(Located { id: *id, bytes }),
+                Some(bytes) => located.push(Located { id: *id, bytes, entry: None }),
                 None => plan.missing.add(*id),
             }
         }
@@ -64,18 +131,47 @@ pub(super) async fn locate<S: ChunkStore>(
         && let Some(first) = plan.missing.first.iter().min()
     {
         if present.is_empty() {
-            present = store.list(dataset).await?;
+            present = listed(store, dataset).await?;
         }
         if present.is_empty() {
             return Err(no_dataset(store, dataset));
         }
         return Err(absent(*first, &present, options.batches, dataset).into());
     }
-    tracing::info!(expected, present = located.len(), missing = plan.missing.count, "planned");
+    announce(dataset, &plan, located.len(), tally);
+    Ok(located)
+}
+
+fn announce(dataset: &DatasetName, plan: &Plan, present: usize, tally: &Tally) {
+    let absent_later = (plan.chunks.len() - present) as u64;
+    let missing = plan.missing.count - absent_later;
+    let expected = (plan.chunks.len() as u64).saturating_add(missing);
+    tracing::info!(expected, present, missing = plan.missing.count, "planned");
     tally.expected(expected);
     plan.missing.first.iter().for_each(|id| tally.missing(chunk_key(dataset, *id)));
     tally.beyond(plan.beyond.iter().map(|id| chunk_key(dataset, *id)).collect());
-    Ok(located)
+}
+
+/// Fails unless a name still has no manifest, so that its chunks are those of another program.
+///
+/// # Errors
+/// [`DataError::Replaced`] when a dataset was published, [`DataError::NoDataset`] when one is being
+/// removed.
+pub(super) async fn still_unlisted<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+) -> Result<(), Error> {
+    if is_removed(store, dataset).await? {
+        return Err(no_dataset(store, dataset));
+    }
+    let key = manifest_key(dataset);
+    match store.lengths(vec![key.clone()]).await?[..] {
+        [None] => Ok(()),
+        _ => {
+            let (dataset, id) = (dataset.to_string(), "one without a manifest".to_owned());
+            Err(DataError::Replaced { dataset, key, id }.into())
+        }
+    }
 }
 
 /// The chunks that follow the last one asked for, in the partitions that have one.

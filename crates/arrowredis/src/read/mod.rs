@@ -7,6 +7,8 @@ mod fetch;
 mod locate;
 mod output;
 mod plan;
+mod recheck;
+mod restart;
 mod selection;
 mod tally;
 
@@ -31,7 +33,11 @@ use crate::store::ChunkStore;
 use fetch::ReadChunk;
 use locate::locate;
 use output::{file_output, stream_output};
+use restart::Restarts;
 use tally::Tally;
+
+pub(crate) use locate::Edition;
+pub(crate) use recheck::sound_value;
 
 pub use selection::Partitions;
 
@@ -46,7 +52,8 @@ pub struct ReadOptions {
     pub partitions: Partitions,
     /// How many batches each partition must have; `None` takes those that are there.
     pub batches: Option<u32>,
-    /// Whether absent chunks are left out and reported instead of being an error.
+    /// Whether chunks that are absent, or not what the manifest says, are left out and reported
+    /// instead of being an error.
     pub allow_missing: bool,
     /// Most chunks in one request, 1 or more. Large chunks travel alone whatever this says.
     pub pipeline: usize,
@@ -84,6 +91,8 @@ pub struct Table {
 
 /// Reads into memory.
 ///
+/// If the dataset is replaced meanwhile it begins anew, so that the table is all of one writing.
+///
 /// # Errors
 /// [`Error::Data`] when a chunk is absent or damaged, [`Error::Store`] when the store fails.
 pub async fn read_table<S: ChunkStore>(
@@ -92,17 +101,18 @@ pub async fn read_table<S: ChunkStore>(
     options: &ReadOptions,
     progress: &dyn Progress,
 ) -> Result<(Table, ReadReport), Error> {
-    let reading = Reading::start(store, dataset, options, progress).await?;
-    let mut table = Table::default();
-    let mut chunks = reading.chunks;
-    while let Some(some) = chunks.try_next().await? {
-        for chunk in some {
-            progress.done(chunk.work());
-            table.schema.get_or_insert_with(|| chunk.schema());
-            table.batches.extend(chunk.batches);
+    let mut restarts = Restarts::default();
+    loop {
+        let reading = Reading::start(store, dataset, options, progress, &restarts);
+        let read = match reading.await {
+            Ok(reading) => reading.into_table(progress).await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Err(error) if restarts.another_one(&error) => {}
+            read => return read,
         }
     }
-    Ok((table, reading.tally.report()))
 }
 
 /// Reads as a stream of batches, in (partition, batch) order.
@@ -111,18 +121,18 @@ pub async fn read_table<S: ChunkStore>(
 /// polled. Returns once the first chunk is decoded.
 ///
 /// # Errors
-/// As [`read_table`], here or as an item of the stream, which ends after it.
+/// As [`read_table`], here or as an item of the stream, which ends after it. [`DataError::Replaced`]
+/// when the dataset is replaced after the first batch was handed out: what was handed out is all of
+/// the old one.
 pub async fn read_batches<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     options: &ReadOptions,
 ) -> Result<BatchStream, Error> {
     // Whoever takes the batches sees by them how far it is.
-    let mut reading = Reading::start(store, dataset, options, &Unwatched).await?;
-    let first = reading.chunks.try_next().await?;
-    let schema = first.iter().flatten().next().map(ReadChunk::schema);
-    let chunks = futures::stream::iter(first.map(Ok)).chain(reading.chunks);
-    let batches = chunks
+    let (reading, schema) = Reading::begin(store, dataset, options, &Unwatched).await?;
+    let batches = reading
+        .chunks
         .map_ok(|some| {
             let batches = some.into_iter().flat_map(|chunk| chunk.batches);
             futures::stream::iter(batches.map(Ok))
@@ -134,7 +144,8 @@ pub async fn read_batches<S: ChunkStore>(
 
 /// Reads into an Arrow IPC file, which appears under its name when it is whole.
 ///
-/// `compression` of `None` keeps the chunks' own, and forwards their messages where it can.
+/// `compression` of `None` keeps the chunks' own, and forwards their messages where it can. If the
+/// dataset is replaced meanwhile it begins anew.
 ///
 /// # Errors
 /// As [`read_table`], and [`Error::File`] when the file cannot be written.
@@ -146,11 +157,20 @@ pub async fn read_to_file<S: ChunkStore>(
     options: &ReadOptions,
     progress: &dyn Progress,
 ) -> Result<ReadReport, Error> {
-    let output = file_output(out)?;
-    let path = output.path().map(Path::to_owned);
-    let mut report = read_to(store, dataset, output, compression, options, progress).await?;
-    report.out = path;
-    Ok(report)
+    let mut restarts = Restarts::default();
+    loop {
+        let output = file_output(out)?;
+        let path = output.path().map(Path::to_owned);
+        let reading = Reading::start(store, dataset, options, progress, &restarts);
+        let written = match reading.await {
+            Ok(reading) => reading.write(output, compression, progress).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Err(error) if restarts.another_one(&error) => {}
+            written => return written.map(|report| ReadReport { out: path, ..report }),
+        }
+    }
 }
 
 /// Reads into an Arrow IPC stream.
@@ -158,7 +178,7 @@ pub async fn read_to_file<S: ChunkStore>(
 /// `compression` of `None` keeps the chunks' own, and forwards their messages where it can.
 ///
 /// # Errors
-/// As [`read_table`], and [`Error::File`] when the stream cannot be written.
+/// As [`read_batches`], and [`Error::File`] when the stream cannot be written.
 pub async fn read_to_writer<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
@@ -167,29 +187,12 @@ pub async fn read_to_writer<S: ChunkStore>(
     options: &ReadOptions,
     progress: &dyn Progress,
 ) -> Result<ReadReport, Error> {
-    read_to(store, dataset, stream_output(out), compression, options, progress).await
-}
-
-async fn read_to<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-    output: output::Output,
-    compression: Option<Codec>,
-    options: &ReadOptions,
-    progress: &dyn Progress,
-) -> Result<ReadReport, Error> {
-    let reading = Reading::start(store, dataset, options, progress).await?;
-    let written = output.write(reading.chunks, compression, progress).await?;
-    let Some(bytes) = written else {
-        return Err(DataError::NothingToWrite { dataset: dataset.to_string() }.into());
-    };
-    let mut report = reading.tally.report();
-    report.out_bytes = Some(bytes);
-    Ok(report)
+    let (reading, _) = Reading::begin(store, dataset, options, progress).await?;
+    reading.write(stream_output(out), compression, progress).await
 }
 
 /// A read that has its plan and fetches chunks when polled.
-struct Reading {
+pub(crate) struct Reading {
     chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
     tally: Arc<Tally>,
 }
@@ -197,16 +200,100 @@ struct Reading {
 impl Reading {
     async fn start<S: ChunkStore>(
         store: &S,
-        dataset: &DatasetName,
+        name: &DatasetName,
         options: &ReadOptions,
         progress: &dyn Progress,
+        restarts: &Restarts,
     ) -> Result<Self, Error> {
-        let tally = Tally::start(dataset, store.address());
-        let located = locate(store, dataset, options, &tally).await?;
-        let bytes = located.iter().map(|chunk| chunk.bytes).sum();
-        progress.planned(Work { chunks: located.len() as u64, rows: 0, bytes });
-        let chunks = fetch::chunks(store, dataset, located, options, Arc::clone(&tally)).boxed();
+        let tally = Tally::start(name, store.address(), restarts.count());
+        let target = locate(store, name, options, &tally).await?;
+        let bytes = target.chunks.iter().map(|chunk| chunk.bytes).sum();
+        progress.planned(Work { chunks: target.chunks.len() as u64, rows: 0, bytes });
+        let chunks = fetch::chunks(store, target, options, Arc::clone(&tally)).boxed();
         Ok(Self { chunks, tally })
+    }
+
+    /// Starts, and goes on until the first chunks are there; also returns their schema. Until then
+    /// it can begin anew without anybody having seen a row.
+    async fn begin<S: ChunkStore>(
+        store: &S,
+        name: &DatasetName,
+        options: &ReadOptions,
+        progress: &dyn Progress,
+    ) -> Result<(Self, Option<SchemaRef>), Error> {
+        let mut restarts = Restarts::default();
+        loop {
+            let begun = match Self::start(store, name, options, progress, &restarts).await {
+                Ok(reading) => reading.with_first().await,
+                Err(error) => Err(error),
+            };
+            match begun {
+                Err(error) if restarts.another_one(&error) => {}
+                begun => return begun,
+            }
+        }
+    }
+
+    /// Reads everything and keeps nothing. Begins anew if the dataset is replaced meanwhile.
+    pub(crate) async fn discard<S: ChunkStore>(
+        store: &S,
+        name: &DatasetName,
+        options: &ReadOptions,
+        progress: &dyn Progress,
+    ) -> Result<ReadReport, Error> {
+        let mut restarts = Restarts::default();
+        loop {
+            let read = match Self::start(store, name, options, progress, &restarts).await {
+                Ok(reading) => reading.finish(progress).await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Err(error) if restarts.another_one(&error) => {}
+                read => return read,
+            }
+        }
+    }
+
+    async fn finish(mut self, progress: &dyn Progress) -> Result<ReadReport, Error> {
+        while let Some(some) = self.chunks.try_next().await? {
+            some.iter().for_each(|chunk| progress.done(chunk.work()));
+        }
+        Ok(self.tally.report())
+    }
+
+    async fn with_first(mut self) -> Result<(Self, Option<SchemaRef>), Error> {
+        let first = self.chunks.try_next().await?;
+        let schema = first.iter().flatten().next().map(ReadChunk::schema);
+        let chunks = futures::stream::iter(first.map(Ok)).chain(self.chunks).boxed();
+        Ok((Self { chunks, tally: self.tally }, schema))
+    }
+
+    async fn into_table(self, progress: &dyn Progress) -> Result<(Table, ReadReport), Error> {
+        let mut table = Table::default();
+        let mut chunks = self.chunks;
+        while let Some(some) = chunks.try_next().await? {
+            for chunk in some {
+                progress.done(chunk.work());
+                table.schema.get_or_insert_with(|| chunk.schema());
+                table.batches.extend(chunk.batches);
+            }
+        }
+        Ok((table, self.tally.report()))
+    }
+
+    async fn write(
+        self,
+        output: output::Output,
+        compression: Option<Codec>,
+        progress: &dyn Progress,
+    ) -> Result<ReadReport, Error> {
+        let written = output.write(self.chunks, compression, progress).await?;
+        let mut report = self.tally.report();
+        let Some(bytes) = written else {
+            return Err(DataError::NothingToWrite { dataset: report.dataset }.into());
+        };
+        report.out_bytes = Some(bytes);
+        Ok(report)
     }
 }
 

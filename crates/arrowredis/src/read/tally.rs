@@ -3,8 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::dataset::DatasetName;
-use crate::report::ReadReport;
+use crate::dataset::{DatasetId, DatasetName};
+use crate::report::{Fault, ReadReport};
+
+use super::recheck::Mismatch;
 
 /// What has happened so far.
 #[derive(Debug)]
@@ -21,11 +23,19 @@ struct Counts {
 }
 
 impl Tally {
-    pub(super) fn start(dataset: &DatasetName, store: &str) -> std::sync::Arc<Self> {
+    /// `restarts` counts the times that this read began before.
+    pub(super) fn start(dataset: &DatasetName, store: &str, restarts: u32) -> std::sync::Arc<Self> {
         let (dataset, store) = (dataset.to_string(), store.to_owned());
-        let report = ReadReport { dataset, store, ..ReadReport::default() };
+        let report = ReadReport { dataset, store, restarts, ..ReadReport::default() };
         let counts = Mutex::new(Counts { report, first_request: None, last_reply: None });
         std::sync::Arc::new(Self { started: Instant::now(), counts })
+    }
+
+    /// What the name turned out to stand for.
+    pub(super) fn edition(&self, dataset: &DatasetName, id: DatasetId) {
+        let report = &mut self.counts().report;
+        report.dataset = dataset.to_string();
+        report.dataset_id = Some(id);
     }
 
     pub(super) fn expected(&self, chunks: u64) {
@@ -36,6 +46,13 @@ impl Tally {
         let missing = &mut self.counts().report.missing;
         if missing.len() < ReadReport::MOST_KEYS {
             missing.push(key);
+        }
+    }
+
+    pub(super) fn damaged(&self, key: String, mismatch: &Mismatch) {
+        let damaged = &mut self.counts().report.damaged;
+        if damaged.len() < ReadReport::MOST_KEYS {
+            damaged.push(Fault { key, what: mismatch.to_string() });
         }
     }
 

@@ -3,11 +3,11 @@
 mod compact;
 mod partition;
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_array::RecordBatch;
 use arrow_select::take::take_record_batch;
 use futures::future::{self, Either};
 use futures::{Stream, TryStreamExt};
@@ -20,19 +20,21 @@ use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::source::Source;
 use crate::ipc::{Codec, IpcError};
 use crate::key::chunk_key;
+use crate::manifest::StoredCodec;
 use crate::pipeline;
 use crate::progress::{Progress, Work};
+use crate::publish::{Planned, Publication, PublishOptions};
 use crate::report::SplitReport;
 use crate::store::ChunkStore;
 
 use compact::compact;
-use partition::{Assigned, Partitioner};
+pub(crate) use partition::{Assigned, Partitioner};
 
 /// How to split.
 ///
 /// # Defaults
 /// Batches divided by the `partition` column or all in partition 0, messages kept as they are,
-/// 256 chunks and 64 MiB in flight.
+/// 256 chunks and 64 MiB in flight, no dataset replaced.
 #[derive(Debug, Clone)]
 pub struct SplitOptions {
     /// Batches to a partition, in file order, for files without an integer column `partition`.
@@ -44,6 +46,8 @@ pub struct SplitOptions {
     pub max_inflight: usize,
     /// Bytes of chunks that may be on their way at once. A chunk that is larger goes alone.
     pub bytes_in_flight: u64,
+    /// How the dataset is published once all of it is stored.
+    pub publish: PublishOptions,
 }
 
 impl Default for SplitOptions {
@@ -55,19 +59,24 @@ impl Default for SplitOptions {
             // Several chunks of a few MB keep the wire busy; more only takes memory, of which the
             // client holds up to three copies on the way to the socket.
             bytes_in_flight: 64 << 20,
+            publish: PublishOptions::default(),
         }
     }
 }
 
-/// Stores every batch of an Arrow IPC file or stream under a key of its own.
+/// Stores every batch of an Arrow IPC file or stream under a key of its own, and publishes them as
+/// one dataset.
 ///
-/// The file must not change until this returns or, if the future is dropped, for a moment longer.
-/// Chunks that stand under the dataset's keys are overwritten.
+/// Nobody sees a part of it: readers get what was there before until all is stored, and then all of
+/// the new one. The file must not change until this returns or, if the future is dropped, for a
+/// moment longer.
 ///
 /// # Errors
 /// [`Error::File`] when the file is not whole Arrow IPC; its framing and its partition numbers are
-/// looked at before anything is stored. [`Error::Upload`] when the store fails, or when values that
-/// had to be decoded turn out to be damaged. Chunks that were stored before that stay.
+/// looked at before anything is stored. [`Error::Publish`] when the name is taken, somebody else is
+/// writing it, or it does not fit. [`Error::Upload`] when the store fails on the way, or when values
+/// that had to be decoded turn out to be damaged. Nothing is published then, and what was stored
+/// vanishes by itself.
 pub async fn split<S: ChunkStore>(
     store: &S,
     input: &Path,
@@ -95,101 +104,148 @@ async fn split_source<S: ChunkStore>(
     let file_bytes = source.bytes();
     let partitioner = Partitioner::new(source.schema(), options.batches, input);
     let partitioned_by = partitioner.by();
-    let survey = survey(pipeline::produce(partitioner.clone().assign(&source))).await?;
-    progress.planned(Work { bytes: file_bytes, ..survey.work });
+    let survey =
+        survey(pipeline::produce(partitioner.clone().assign(&source)), options.compression);
+    let Survey { work, planned, codec, first } = survey.await?;
+    progress.planned(Work { bytes: file_bytes, ..work });
 
-    let assigned = pipeline::produce(partitioner.starting_in(survey.first).assign(&source));
+    let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
+    let schema = Arc::clone(source.schema());
+    let assigned = pipeline::produce(partitioner.starting_in(first).assign(&source));
     drop(source);
     let chunks = encode(assigned, options.compression, input.into());
-    let stored = upload(store, dataset, chunks, options, progress).await?;
+    let uploaded = upload(&publication, dataset, chunks, options, progress).await;
+    let stored = match uploaded {
+        Ok(stored) => stored,
+        Err(error) => {
+            publication.abandon().await;
+            return Err(error);
+        }
+    };
+    let uploaded = Instant::now();
+    let published = publication.publish(schema, codec).await?;
 
     Ok(SplitReport {
         dataset: dataset.to_string(),
+        dataset_id: published.manifest.id,
         store: store.address().to_owned(),
         partitioned_by,
-        partitions: stored.partitions.len() as u64,
-        rows: stored.work.rows,
-        chunks: stored.work.chunks,
-        bytes: stored.work.bytes,
+        partitions: published.manifest.partitions().len() as u64,
+        rows: stored.rows,
+        chunks: stored.chunks,
+        bytes: stored.bytes,
+        codec: published.manifest.codec,
+        replaced: published.replaced,
+        time_to_live_seconds: options.publish.time_to_live.map(|life| life.as_secs_f64()),
         file_bytes,
+        publish_seconds: uploaded.elapsed().as_secs_f64(),
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
 /// What a file holds, learnt by walking it once before anything of it is stored.
 #[derive(Debug)]
-struct Survey {
-    work: Work,
+pub(crate) struct Survey {
+    pub(crate) work: Work,
+    pub(crate) planned: Planned,
+    codec: StoredCodec,
     /// The partition of the first rows.
-    first: PartitionId,
+    pub(crate) first: PartitionId,
 }
 
-async fn survey(
+pub(crate) async fn survey(
     assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
+    codec: Option<Codec>,
 ) -> Result<Survey, Error> {
     let mut assigned = std::pin::pin!(assigned);
-    let (mut work, mut first) = (Work::default(), None);
+    let (mut work, mut planned) = (Work::default(), Planned::default());
+    let (mut first, mut stored) = (None, None);
     while let Some(assigned) = assigned.try_next().await? {
         work += Work { chunks: 1, rows: assigned.rows(), bytes: 0 };
+        planned.chunks.push(assigned.id());
+        planned.bytes = planned.bytes.saturating_add(least_bytes(&assigned, codec)?);
+        let own = codec.unwrap_or(assigned.codec());
+        stored = Some(stored.unwrap_or(StoredCodec::All(own)).and(own));
         if assigned.rows() > 0 {
             first.get_or_insert(assigned.id().partition);
         }
     }
     tracing::debug!(chunks = work.chunks, rows = work.rows, "the file is whole");
-    Ok(Survey { work, first: first.unwrap_or(PartitionId(0)) })
+    let codec = stored.unwrap_or(StoredCodec::All(Codec::Uncompressed));
+    Ok(Survey { work, planned, codec, first: first.unwrap_or(PartitionId(0)) })
 }
 
-/// Makes chunks: at once where messages are only forwarded, on all cores where they are encoded.
+/// How many bytes a chunk will take at least, as far as that is known without making it.
+fn least_bytes(assigned: &Assigned, codec: Option<Codec>) -> Result<u64, Error> {
+    match (assigned, codec) {
+        (Assigned::Whole(_, block), None) => {
+            Chunk::forwarded(block).map(|value| value.len() as u64).map_err(Error::Encode)
+        }
+        (Assigned::Whole(_, block), Some(Codec::Uncompressed)) => {
+            Ok(block.bytes_to_decode().max(block.message.body.len() as u64))
+        }
+        _ => Ok(0),
+    }
+}
+
+/// Bodies that are longer are forwarded on another thread: their checksum takes some 10 µs or more.
+const LONG_BODY: usize = 128 * 1024;
+
+/// Makes chunks: at once where small messages are only forwarded, else on all cores.
 fn encode(
     assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
     codec: Option<Codec>,
     path: Arc<Path>,
 ) -> impl Stream<Item = Result<Chunk, Error>> + Send {
     let make = move |assigned| match (assigned, codec) {
-        (Assigned::Whole(id, block), None) => {
+        (Assigned::Whole(id, block), None) if block.message.body.len() <= LONG_BODY => {
             Either::Left(future::ready(Chunk::forward(id, &block).map_err(Error::Encode)))
         }
         (assigned, codec) => {
             let path = Arc::clone(&path);
-            Either::Right(pipeline::run(move || encode_anew(assigned, codec, &path)))
+            Either::Right(pipeline::run(move || make_chunk(assigned, codec, &path)))
         }
     };
     assigned.map_ok(make).try_buffer_unordered(pipeline::cores())
 }
 
-fn encode_anew(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
+fn make_chunk(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
+    if let (Assigned::Whole(id, block), None) = (&assigned, codec) {
+        return Chunk::forward(*id, block).map_err(Error::Encode);
+    }
+    let id = assigned.id();
+    let codec = codec.unwrap_or(assigned.codec());
+    let metadata = match &assigned {
+        Assigned::Whole(_, block) => block.metadata(),
+        Assigned::Rows(_, divided, _) => divided.block().metadata(),
+        Assigned::Made(..) => BatchMetadata::default(),
+    };
+    let batch = rows_of(assigned, path)?;
+    Chunk::encode_with(id, &batch, &metadata, codec).map_err(Error::Encode)
+}
+
+/// The rows of a chunk-to-be; `path` is named in errors.
+pub(crate) fn rows_of(assigned: Assigned, path: &Path) -> Result<RecordBatch, FileError> {
     let content = |source| FileError::Content { path: path.to_owned(), source };
-    let (id, batch, metadata, own) = match assigned {
-        Assigned::Whole(id, block) => {
-            (id, block.decode().map_err(content)?, block.metadata(), block.codec())
-        }
-        Assigned::Rows(id, divided, rows) => {
+    match assigned {
+        Assigned::Whole(_, block) => block.decode().map_err(content),
+        Assigned::Rows(_, divided, rows) => {
             let batch = divided.batch().map_err(content)?;
             let rows = take_record_batch(batch, &rows).and_then(|rows| compact(&rows));
-            let what = "a batch cannot be divided";
-            let rows = rows.map_err(|error| content(IpcError::arrow(what)(error)))?;
-            (id, rows, divided.block().metadata(), divided.block().codec())
+            rows.map_err(|error| content(IpcError::arrow("a batch cannot be divided")(error)))
         }
-        Assigned::Made(id, batch) => (id, batch, BatchMetadata::default(), Codec::Uncompressed),
-    };
-    Chunk::encode_with(id, &batch, &metadata, codec.unwrap_or(own)).map_err(Error::Encode)
+        Assigned::Made(_, batch) => Ok(batch),
+    }
 }
 
-/// What has been acknowledged.
-#[derive(Debug, Default)]
-struct Stored {
-    work: Work,
-    partitions: HashSet<PartitionId>,
-}
-
-/// Sends chunks as they come, as many at once as the options allow.
+/// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.
 async fn upload<S: ChunkStore>(
-    store: &S,
+    publication: &Publication<S>,
     dataset: &DatasetName,
     chunks: impl Stream<Item = Result<Chunk, Error>> + Send,
     options: &SplitOptions,
     progress: &dyn Progress,
-) -> Result<Stored, Error> {
+) -> Result<Work, Error> {
     let budget = ByteBudget::new(options.bytes_in_flight);
     let sends = chunks
         .and_then(|chunk| async {
@@ -197,33 +253,31 @@ async fn upload<S: ChunkStore>(
             Ok((chunk, permit))
         })
         .map_ok(|(chunk, permit)| async move {
-            let Chunk { id, rows, payload } = chunk;
-            let work = Work { chunks: 1, rows, bytes: payload.len() as u64 };
-            store.put(chunk_key(dataset, id), payload).await?;
+            let stored = publication.stage(chunk).await?;
             drop(permit);
-            Ok::<_, Error>((id, work))
+            Ok::<_, Error>(stored)
         })
         .try_buffer_unordered(options.max_inflight.max(1));
     let mut sends = std::pin::pin!(sends);
 
-    let mut stored = Stored::default();
+    let mut stored = Work::default();
     loop {
         match sends.try_next().await {
-            Ok(Some((id, work))) => {
-                tracing::debug!(key = chunk_key(dataset, id), bytes = work.bytes, "stored");
+            Ok(Some(chunk)) => {
+                tracing::debug!(key = chunk_key(dataset, chunk.id), bytes = chunk.bytes, "stored");
+                let work = Work { chunks: 1, rows: chunk.rows, bytes: chunk.bytes };
                 progress.done(work);
-                stored.work += work;
-                stored.partitions.insert(id.partition);
+                stored += work;
             }
             Ok(None) => return Ok(stored),
-            Err(source @ Error::Store(_)) => return Err(stopped(dataset, &stored, source)),
-            Err(source) if stored.work.chunks > 0 => return Err(stopped(dataset, &stored, source)),
+            Err(source @ Error::Store(_)) => return Err(stopped(dataset, stored, source)),
+            Err(source) if stored.chunks > 0 => return Err(stopped(dataset, stored, source)),
             Err(source) => return Err(source),
         }
     }
 }
 
-fn stopped(dataset: &DatasetName, stored: &Stored, source: Error) -> Error {
-    let (dataset, stored) = (dataset.to_string(), stored.work.chunks);
+fn stopped(dataset: &DatasetName, stored: Work, source: Error) -> Error {
+    let (dataset, stored) = (dataset.to_string(), stored.chunks);
     Error::Upload { dataset, stored, source: Box::new(source) }
 }

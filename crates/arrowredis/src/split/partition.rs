@@ -12,9 +12,9 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
-use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
+use crate::ipc::{Codec, IpcError};
 use crate::report::PartitionedBy;
 
 /// The column whose values are partition numbers.
@@ -22,7 +22,7 @@ const COLUMN: &str = "partition";
 
 /// A batch, or some rows of one, with its place in the dataset.
 #[derive(Debug)]
-pub(super) enum Assigned {
+pub(crate) enum Assigned {
     /// A batch that belongs to one partition as it is.
     Whole(ChunkId, Block),
     /// The rows of a batch that belong to one of its several partitions.
@@ -32,13 +32,22 @@ pub(super) enum Assigned {
 }
 
 impl Assigned {
-    pub(super) fn id(&self) -> ChunkId {
+    pub(crate) fn id(&self) -> ChunkId {
         match self {
             Self::Whole(id, _) | Self::Rows(id, ..) | Self::Made(id, _) => *id,
         }
     }
 
-    pub(super) fn rows(&self) -> u64 {
+    /// How the rows are compressed where they lie.
+    pub(crate) fn codec(&self) -> Codec {
+        match self {
+            Self::Whole(_, block) => block.codec(),
+            Self::Rows(_, divided, _) => divided.block.codec(),
+            Self::Made(..) => Codec::Uncompressed,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
         match self {
             Self::Whole(_, block) => block.rows(),
             Self::Rows(_, _, rows) => rows.len() as u64,
@@ -49,17 +58,17 @@ impl Assigned {
 
 /// A batch of several partitions, decoded by whoever needs it first.
 #[derive(Debug)]
-pub(super) struct Divided {
+pub(crate) struct Divided {
     block: Block,
     batch: OnceLock<RecordBatch>,
 }
 
 impl Divided {
-    pub(super) fn block(&self) -> &Block {
+    pub(crate) fn block(&self) -> &Block {
         &self.block
     }
 
-    pub(super) fn batch(&self) -> Result<&RecordBatch, IpcError> {
+    pub(crate) fn batch(&self) -> Result<&RecordBatch, IpcError> {
         if let Some(batch) = self.batch.get() {
             return Ok(batch);
         }
@@ -70,7 +79,7 @@ impl Divided {
 
 /// Numbers partitions and batches in file order.
 #[derive(Debug, Clone)]
-pub(super) struct Partitioner {
+pub(crate) struct Partitioner {
     rule: Rule,
     path: PathBuf,
     /// The next batch's number in each partition seen.
@@ -92,7 +101,7 @@ enum Rule {
 
 impl Partitioner {
     /// Decides by what to divide a file of this schema; `path` is named in errors.
-    pub(super) fn new(schema: &Schema, batches: Option<u32>, path: &Path) -> Self {
+    pub(crate) fn new(schema: &Schema, batches: Option<u32>, path: &Path) -> Self {
         let column = schema.index_of(COLUMN).ok();
         let integer = column.filter(|at| is_integer(schema.field(*at).data_type()));
         if let (Some(at), None) = (column, integer) {
@@ -115,12 +124,12 @@ impl Partitioner {
     }
 
     /// Puts batches without rows that come before all others into this partition.
-    pub(super) fn starting_in(self, partition: PartitionId) -> Self {
+    pub(crate) fn starting_in(self, partition: PartitionId) -> Self {
         Self { current: partition, ..self }
     }
 
     /// What partition numbers are taken from.
-    pub(super) fn by(&self) -> PartitionedBy {
+    pub(crate) fn by(&self) -> PartitionedBy {
         match self.rule {
             Rule::Column(_) => PartitionedBy::Column,
             Rule::Batches(_) => PartitionedBy::Batches,
@@ -130,7 +139,7 @@ impl Partitioner {
 
     /// Gives every batch of a file its place. A file without batches becomes one chunk without
     /// rows, so that its schema is kept. Ends after the first error.
-    pub(super) fn assign(
+    pub(crate) fn assign(
         mut self,
         source: &Source,
     ) -> impl Iterator<Item = Result<Assigned, Error>> + Send + use<> {

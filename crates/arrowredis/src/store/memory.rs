@@ -2,19 +2,69 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_buffer::Buffer;
 
 use crate::chunk::Payload;
-use crate::dataset::{ChunkId, DatasetName};
-use crate::key::parse_chunk_key;
+use crate::clock::Timestamp;
+use crate::manifest::Fingerprint;
 
-use super::{ChunkStore, StoreError};
+use super::glob::matches;
+use super::{Change, ChunkStore, Claimed, Guard, Life, Room, StoreError};
 
-/// Keeps values in this process' memory. Never fails.
+/// Keeps values in this process' memory, by the system's clock. Never fails.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    values: Arc<Mutex<BTreeMap<String, Buffer>>>,
+    values: Arc<Mutex<Values>>,
+}
+
+#[derive(Debug, Default)]
+struct Values(BTreeMap<String, Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    value: Buffer,
+    until: Option<Timestamp>,
+}
+
+impl Kept {
+    fn lives(&self) -> bool {
+        self.until.is_none_or(|until| until > now())
+    }
+}
+
+impl Values {
+    fn get(&self, key: &str) -> Option<&Kept> {
+        self.0.get(key).filter(|kept| kept.lives())
+    }
+
+    fn get_mut(&mut self, key: &str) -> Option<&mut Kept> {
+        self.0.get_mut(key).filter(|kept| kept.lives())
+    }
+
+    fn put(&mut self, key: String, value: &Payload, until: Option<Timestamp>) {
+        self.0.insert(key, Kept { value: Buffer::from_vec(value.to_vec()), until });
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Put { key, value, until } => self.put(key, &value, until),
+            Change::Rename { from, to } => {
+                if let Some(kept) = self.0.remove(&from).filter(Kept::lives) {
+                    self.0.insert(to, kept);
+                }
+            }
+            Change::Remove { key } => {
+                self.0.remove(&key);
+            }
+            Change::Expire { key, until } => {
+                if let Some(kept) = self.get_mut(&key) {
+                    kept.until = until;
+                }
+            }
+        }
+    }
 }
 
 impl MemoryStore {
@@ -23,31 +73,102 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn values(&self) -> MutexGuard<'_, BTreeMap<String, Buffer>> {
+    fn values(&self) -> MutexGuard<'_, Values> {
         // No operation under the lock leaves the map half changed.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn each<T>(&self, keys: &[String], what: impl Fn(&Kept) -> T) -> Vec<Option<T>> {
+        let values = self.values();
+        keys.iter().map(|key| values.get(key).map(&what)).collect()
+    }
+}
+
+fn now() -> Timestamp {
+    // A clock before 1970 is as good as one that stands there.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(0).after(since)
 }
 
 impl ChunkStore for MemoryStore {
-    async fn put(&self, key: String, value: Payload) -> Result<(), StoreError> {
-        self.values().insert(key, Buffer::from_vec(value.to_vec()));
+    async fn put(
+        &self,
+        key: String,
+        value: Payload,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.values().put(key, &value, until);
         Ok(())
     }
 
     async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let values = self.values();
-        Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
+        Ok(self.each(&keys, |kept| kept.value.clone()))
     }
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
-        let values = self.values();
-        Ok(keys.iter().map(|key| values.get(key).map(|value| value.len() as u64)).collect())
+        Ok(self.each(&keys, |kept| kept.value.len() as u64))
     }
 
-    async fn list(&self, dataset: &DatasetName) -> Result<BTreeSet<ChunkId>, StoreError> {
-        let values = self.values();
-        Ok(values.keys().filter_map(|key| parse_chunk_key(dataset, key.as_bytes())).collect())
+    async fn lives(&self, keys: Vec<String>) -> Result<Vec<Option<Life>>, StoreError> {
+        let now = now();
+        Ok(self.each(&keys, |kept| match kept.until {
+            Some(until) => Life::For(until.since(now)),
+            None => Life::Forever,
+        }))
+    }
+
+    async fn memory(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
+        self.lengths(keys).await
+    }
+
+    async fn keys(&self, pattern: &str) -> Result<BTreeSet<String>, StoreError> {
+        let mut values = self.values();
+        values.0.retain(|_, kept| kept.lives());
+        Ok(values.0.keys().filter(|key| matches(pattern, key)).cloned().collect())
+    }
+
+    async fn apply(&self, guard: &Guard, changes: Vec<Change>) -> Result<bool, StoreError> {
+        let mut values = self.values();
+        let found =
+            values.get(&guard.key).map_or(Fingerprint::ABSENT, |kept| Fingerprint::of(&kept.value));
+        if found != guard.fingerprint {
+            return Ok(false);
+        }
+        changes.into_iter().for_each(|change| values.change(change));
+        Ok(true)
+    }
+
+    async fn claim(&self, key: &str, owner: &str, life: Duration) -> Result<Claimed, StoreError> {
+        let mut values = self.values();
+        if let Some(theirs) = values.get(key) {
+            return Ok(Claimed::Theirs(String::from_utf8_lossy(&theirs.value).into_owned()));
+        }
+        let (value, until) = (Buffer::from(owner.as_bytes()), Some(now().after(life)));
+        values.0.insert(key.to_owned(), Kept { value, until });
+        Ok(Claimed::Ours(owner.to_owned()))
+    }
+
+    async fn renew(&self, key: &str, claim: &str, life: Duration) -> Result<bool, StoreError> {
+        let mut values = self.values();
+        let held = values.get_mut(key).filter(|kept| kept.value.as_slice() == claim.as_bytes());
+        let until = now().after(life);
+        Ok(held.map(|kept| kept.until = Some(until)).is_some())
+    }
+
+    async fn release(&self, key: &str, claim: &str) -> Result<(), StoreError> {
+        let mut values = self.values();
+        if values.get(key).is_some_and(|kept| kept.value.as_slice() == claim.as_bytes()) {
+            values.0.remove(key);
+        }
+        Ok(())
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(now())
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        Ok(None)
     }
 
     fn address(&self) -> &str {

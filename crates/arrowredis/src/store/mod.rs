@@ -1,19 +1,23 @@
-//! Where chunks are kept: the contract, and what can go wrong.
+//! Where chunks and manifests are kept: the contract, and what can go wrong.
 //!
 //! [`RedisStore`] is the real one; [`MemoryStore`] keeps the same contract inside the process, for
 //! programs that want to try their own code without a server.
 
+mod change;
+mod glob;
 mod memory;
 mod redis;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 use arrow_buffer::Buffer;
 
 use crate::chunk::Payload;
-use crate::dataset::{ChunkId, DatasetName};
+use crate::clock::Timestamp;
 
+pub use change::{Change, Guard};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 
@@ -21,17 +25,19 @@ pub use redis::RedisStore;
 ///
 /// # Contract
 /// - A value that was put is handed out whole, byte for byte, to every caller that asks after the
-///   put returned, until another is put under its key.
+///   put returned, until another is put under its key, it is renamed or removed, or its time is up.
 /// - A put that fails may or may not have taken effect; repeating it with the same bytes is safe.
+/// - [`ChunkStore::apply`] is done as one: nobody sees some of its changes without the others.
 /// - Calls may overlap without limit; whoever calls bounds them.
 /// - A put keeps none of the payload's memory once it has returned: it may be that of a mapped file.
 /// - Clones are cheap and are the same store.
 pub trait ChunkStore: Clone + Send + Sync + 'static {
-    /// Keeps a value under a key, in place of the one before.
+    /// Keeps a value under a key, in place of the one before: until then, or for ever.
     fn put(
         &self,
         key: String,
         value: Payload,
+        until: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The values of some keys of one partition, in their order; `None` where there is none.
@@ -46,14 +52,95 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         keys: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Option<u64>>, StoreError>> + Send;
 
-    /// Every chunk of a dataset whose key is there. It looks at all keys of the store.
-    fn list(
+    /// How long some keys will live, in their order; `None` where there is none.
+    fn lives(
         &self,
-        dataset: &DatasetName,
-    ) -> impl Future<Output = Result<BTreeSet<ChunkId>, StoreError>> + Send;
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Option<Life>>, StoreError>> + Send;
+
+    /// Bytes of memory that some keys take with all that belongs to them, in their order; `None`
+    /// where there is none.
+    fn memory(
+        &self,
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Option<u64>>, StoreError>> + Send;
+
+    /// Every key that a pattern matches and that is text. It looks at all keys of the store, some
+    /// at a time. A pattern is a Redis glob: `*`, `?`, `[a-c]`, `[^x]`, and `\` before what is
+    /// meant as it stands.
+    fn keys(
+        &self,
+        pattern: &str,
+    ) -> impl Future<Output = Result<BTreeSet<String>, StoreError>> + Send;
+
+    /// Makes all changes, in their order, if the guard holds. Whether it did.
+    fn apply(
+        &self,
+        guard: &Guard,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Claims a key for some time, if nobody else has or if whoever has is known to be gone.
+    /// `owner` says who claims, and no two claims may say the same.
+    fn claim(
+        &self,
+        key: &str,
+        owner: &str,
+        life: Duration,
+    ) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
+
+    /// Prolongs a claim, by the text that [`Claimed::Ours`] gave. Whether it was still held.
+    fn renew(
+        &self,
+        key: &str,
+        claim: &str,
+        life: Duration,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Gives a claim back, if it is still held.
+    fn release(
+        &self,
+        key: &str,
+        claim: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The store's clock.
+    fn now(&self) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
+
+    /// How much room there is, as far as the store tells.
+    fn room(&self) -> impl Future<Output = Result<Option<Room>, StoreError>> + Send;
 
     /// Where the store is, for messages; holds no secret.
     fn address(&self) -> &str;
+}
+
+/// How long a key will live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is removed.
+    Forever,
+    /// For this long.
+    For(Duration),
+}
+
+/// Whether a claim was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// It was; the text proves it.
+    Ours(String),
+    /// Somebody else has it: the text of their claim.
+    Theirs(String),
+}
+
+/// A store's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes that may be in use (`maxmemory`); `None` without a bound.
+    pub limit: Option<u64>,
+    /// What the store drops when they are all in use (`maxmemory-policy`), as it names it.
+    pub eviction: String,
 }
 
 /// Why a store did not do what it was asked.
@@ -131,7 +218,7 @@ pub enum StoreError {
         source: ::redis::RedisError,
     },
     /// A key holds a list, a hash or something else that is no value.
-    #[error("'{key}' is not a chunk: expected a string value, found another type of key")]
+    #[error("'{key}' holds no value: expected a string, found another type of key")]
     NotAChunk {
         /// The key.
         key: String,

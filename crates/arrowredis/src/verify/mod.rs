@@ -1,6 +1,9 @@
 //! VERB: two files compared, whatever their batch boundaries, codecs or dictionary encodings.
+//!
+//! What is stored is compared in `dataset`.
 
 mod compare;
+mod dataset;
 mod plain;
 
 use std::path::Path;
@@ -23,6 +26,8 @@ use crate::schema_difference::schema_difference;
 
 use compare::{Found, first_difference};
 use plain::{plain_batch, plain_schema};
+
+pub use dataset::{verify_dataset, verify_dataset_with_file};
 
 /// Compares two Arrow IPC files or streams: schema with its metadata, rows and values.
 ///

@@ -1,5 +1,6 @@
 //! Reads: selections, what is absent, what is no chunk, budgets.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch};
@@ -17,11 +18,22 @@ use crate::support::{World, dataset, write_file};
 /// A world in which dataset "d" has 4 partitions of 3 batches of 50 rows.
 fn loaded() -> World {
     let world = World::new();
+    world.split(&generated(&world), "d").unwrap();
+    world
+}
+
+/// The same, stored as another program would: without a manifest.
+fn loaded_unlisted() -> World {
+    let world = World::new();
+    world.split_unlisted(&generated(&world), "d");
+    world
+}
+
+fn generated(world: &World) -> PathBuf {
     let options = GenerateOptions { partitions: 4, batches: 3, rows: 50, ..Default::default() };
     let path = world.path("d.arrow");
     world.wait(generate(&path, &options, &Unwatched)).unwrap();
-    world.split(&path, "d").unwrap();
-    world
+    path
 }
 
 fn options(partitions: &str, batches: Option<u32>) -> ReadOptions {
@@ -39,7 +51,12 @@ fn delete(world: &World, partition: u32, batch: u32) {
 
 #[test]
 fn partitions_come_in_order_each_once_however_they_are_asked_for() {
-    let world = loaded();
+    for world in [loaded(), loaded_unlisted()] {
+        partitions_come_in_order(&world);
+    }
+}
+
+fn partitions_come_in_order(world: &World) {
     for (partitions, batches, expected) in [
         ("all", None, 12),
         ("3,0-1,1", None, 9),
@@ -65,18 +82,40 @@ fn first_id(batch: &RecordBatch) -> i64 {
 
 #[test]
 fn batches_beyond_the_number_given_are_reported() {
+    for world in [loaded(), loaded_unlisted()] {
+        let (_, report) = world.read_with("d", &options("1-2", Some(2))).unwrap();
+        assert_eq!(report.beyond, [key(1, 2), key(2, 2)]);
+        let (_, report) = world.read_with("d", &options("all", Some(2))).unwrap();
+        assert_eq!(report.beyond.len(), 4);
+        let (_, report) = world.read_with("d", &options("all", Some(3))).unwrap();
+        assert!(report.beyond.is_empty());
+    }
+}
+
+#[test]
+fn what_a_manifest_does_not_list_is_an_error_that_names_what_it_does() {
     let world = loaded();
-    let (_, report) = world.read_with("d", &options("1-2", Some(2))).unwrap();
-    assert_eq!(report.beyond, [key(1, 2), key(2, 2)]);
-    let (_, report) = world.read_with("d", &options("all", Some(2))).unwrap();
-    assert_eq!(report.beyond.len(), 4);
-    let (_, report) = world.read_with("d", &options("all", Some(3))).unwrap();
-    assert!(report.beyond.is_empty());
+    for (partitions, batches, expected) in [
+        ("7", None, [key(7, 0), "present are 0-3".to_owned()]),
+        ("2-5", None, [key(4, 0), "present are 0-3".to_owned()]),
+        ("9,1", Some(3), [key(9, 0), "present are 0-3".to_owned()]),
+        ("0", Some(4), [key(0, 3), "4 batches of partition 0 were asked for".to_owned()]),
+    ] {
+        let error = world.read_with("d", &options(partitions, batches)).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Data);
+        for part in expected {
+            assert!(error.to_string().contains(&part), "{partitions} {batches:?}: {error}");
+        }
+    }
+    // Without it, the last batch of a partition is missed by nobody.
+    delete(&world, 2, 2);
+    let error = world.read("d").unwrap_err();
+    assert!(matches!(&error, Error::Data(DataError::Missing { key: k, .. }) if *k == key(2, 2)));
 }
 
 #[test]
 fn what_is_absent_is_named() {
-    let world = loaded();
+    let world = loaded_unlisted();
     delete(&world, 1, 1);
     delete(&world, 2, 2);
     for (partitions, batches, absent) in [
@@ -98,7 +137,7 @@ fn what_is_absent_is_named() {
 
 #[test]
 fn what_may_be_missing_is_left_out_and_reported() {
-    let world = loaded();
+    let world = loaded_unlisted();
     delete(&world, 1, 1);
     let lenient =
         |partitions, batches| ReadOptions { allow_missing: true, ..options(partitions, batches) };
@@ -132,7 +171,7 @@ fn a_dataset_that_is_not_there_is_named_with_where_it_was_looked_for() {
 
 #[test]
 fn a_value_that_is_no_chunk_is_named() {
-    let world = loaded();
+    let world = loaded_unlisted();
     for (value, expected) in [
         (&b"hello world, this is no arrow"[..], "begin with \"hello world,\""),
         (b"", "0 bytes"),
@@ -157,7 +196,7 @@ fn a_value_that_is_no_chunk_is_named() {
 
 #[test]
 fn a_chunk_with_another_schema_is_named_with_the_difference() {
-    let world = loaded();
+    let world = loaded_unlisted();
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
     let batch =
         RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![1]))]);

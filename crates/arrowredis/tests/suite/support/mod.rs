@@ -3,9 +3,11 @@
 pub(crate) mod arbitrary;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
@@ -14,11 +16,12 @@ use arrow_schema::{Schema, SchemaRef};
 use arrowredis::dataset::DatasetName;
 use arrowredis::error::Error;
 use arrowredis::ipc::Codec;
+use arrowredis::key::manifest_key;
 use arrowredis::progress::Unwatched;
 use arrowredis::read::{ReadOptions, Table, read_table};
 use arrowredis::report::{ReadReport, SplitReport};
 use arrowredis::split::{SplitOptions, split};
-use arrowredis::store::{ChunkStore, RedisStore};
+use arrowredis::store::{ChunkStore, Life, RedisStore};
 use arrowredis_throwaway::Server;
 use tempfile::TempDir;
 
@@ -89,6 +92,24 @@ impl World {
         found.expect("the key is there").to_vec()
     }
 
+    /// Stores a file as another program would: chunks, and no manifest.
+    pub(crate) fn split_unlisted(&self, file: &Path, name: &str) -> SplitReport {
+        let report = self.split(file, name).unwrap();
+        self.redis(&[b"DEL", manifest_key(&dataset(name)).as_bytes()]);
+        report
+    }
+
+    /// All keys of the server, and how long each will live.
+    pub(crate) fn keys(&self) -> BTreeMap<String, Life> {
+        let store = self.store();
+        self.wait(async {
+            let keys: Vec<_> = store.keys("*").await.unwrap().into_iter().collect();
+            let lives = store.lives(keys.clone()).await.unwrap();
+            let there = keys.into_iter().zip(lives);
+            there.filter_map(|(key, life)| Some((key, life?))).collect()
+        })
+    }
+
     /// Runs a Redis command that no part of the library needs.
     pub(crate) fn redis(&self, arguments: &[&[u8]]) {
         self.wait(async {
@@ -100,6 +121,18 @@ impl World {
             });
             command.exec_async(&mut connection).await.unwrap();
         });
+    }
+}
+
+/// How long a test waits for what must happen; far beyond what it takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until something has happened.
+pub(crate) async fn wait_until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !happened().await {
+        assert!(started.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

@@ -1,0 +1,17 @@
+//! `arrowredis adopt`
+
+use arrowredis::catalog::adopt;
+use arrowredis::store::RedisStore;
+
+use crate::args::Named;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, To, adopted};
+
+pub(super) async fn run(args: &Named, output: &Output) -> Result<Exit, Failure> {
+    let store = RedisStore::connect(args.redis.url()?).await?;
+    let bar = output.bar("Reading");
+    let report = adopt(&store, &args.prefix, &bar).await?;
+    drop(bar);
+    output.report("adopt", &report, &adopted(&report), To::Stdout)?;
+    Ok(Exit::Done)
+}

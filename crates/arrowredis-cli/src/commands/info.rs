@@ -1,0 +1,15 @@
+//! `arrowredis info`
+
+use arrowredis::catalog::info;
+use arrowredis::store::RedisStore;
+
+use crate::args::Named;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, To, described};
+
+pub(super) async fn run(args: &Named, output: &Output) -> Result<Exit, Failure> {
+    let store = RedisStore::connect(args.redis.url()?).await?;
+    let report = info(&store, &args.prefix).await?;
+    output.report("info", &report, &described(&report), To::Stdout)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,15 @@
+//! `arrowredis ls`
+
+use arrowredis::catalog::list;
+use arrowredis::store::RedisStore;
+
+use crate::args::Ls;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, To, listed};
+
+pub(super) async fn run(args: &Ls, output: &Output) -> Result<Exit, Failure> {
+    let store = RedisStore::connect(args.redis.url()?).await?;
+    let report = list(&store, &args.pattern).await?;
+    output.report("ls", &report, &listed(&report), To::Stdout)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,15 @@
+//! `arrowredis touch`
+
+use arrowredis::catalog::touch;
+use arrowredis::store::RedisStore;
+
+use crate::args::Touch;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, To, touched};
+
+pub(super) async fn run(args: &Touch, output: &Output) -> Result<Exit, Failure> {
+    let store = RedisStore::connect(args.redis.url()?).await?;
+    let report = touch(&store, &args.prefix, args.ttl.unwrap_or_default()).await?;
+    output.report("touch", &report, &touched(&report), To::Stdout)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,113 @@
+//! VERB: a dataset under another name, or in another store, value by value.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::budget::ByteBudget;
+use crate::chunk::Chunk;
+use crate::dataset::DatasetName;
+use crate::error::{DataError, Error, OptionsError};
+use crate::key::{chunk_key, manifest_key};
+use crate::manifest::{ChunkEntry, Manifest};
+use crate::progress::{Progress, Work};
+use crate::publish::{Planned, Publication, PublishOptions, Published};
+use crate::read::{Edition, sound_value};
+use crate::report::CopyReport;
+use crate::store::ChunkStore;
+
+use super::{Found, find, look_up};
+
+/// Bytes of chunks that are on their way at once.
+const BYTES_AT_ONCE: u64 = 64 << 20;
+
+/// Chunks that are on their way at once.
+const CHUNKS_AT_ONCE: usize = 256;
+
+/// Copies a dataset without decoding it. Every value is checked against the manifest on its way.
+///
+/// The copy is a dataset of its own, published as a whole; it lives as long as the options say.
+///
+/// # Errors
+/// [`Error::Data`] when the name stands for no dataset with a manifest, a chunk is not as it was
+/// written, or it was replaced meanwhile; [`Error::Publish`] when the copy's name is taken. Nothing
+/// is published then.
+pub async fn copy<S: ChunkStore, T: ChunkStore>(
+    from: &S,
+    name: &DatasetName,
+    to: &T,
+    copy: &DatasetName,
+    options: &PublishOptions,
+    progress: &dyn Progress,
+) -> Result<CopyReport, Error> {
+    let started = Instant::now();
+    let Found { dataset, fingerprint, manifest } = find(from, name).await?;
+    let Some(manifest) = manifest else {
+        let (key, store) = (manifest_key(&dataset), from.address().to_owned());
+        return Err(DataError::NoManifest { dataset: dataset.to_string(), store, key }.into());
+    };
+    // One server may have several addresses, but no two writings have the same fingerprint.
+    if let Ok(there) = look_up(to, copy).await
+        && there.fingerprint == fingerprint
+    {
+        return Err(OptionsError::SameDataset { dataset: dataset.to_string() }.into());
+    }
+    let (rows, bytes) = (manifest.rows(), manifest.bytes());
+    progress.planned(Work { chunks: manifest.chunks.len() as u64, rows, bytes });
+    let chunks = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+    let publication = Publication::begin(to, copy, options, &Planned { chunks, bytes }).await?;
+
+    let edition = Edition { id: manifest.id, fingerprint, schema: Arc::clone(&manifest.schema) };
+    if let Err(error) = transfer(from, &dataset, &edition, &manifest, &publication, progress).await
+    {
+        publication.abandon().await;
+        return Err(error);
+    }
+    let Published { manifest, replaced } =
+        publication.publish(manifest.schema, manifest.codec).await?;
+    Ok(CopyReport {
+        dataset: dataset.to_string(),
+        store: from.address().to_owned(),
+        copy: copy.to_string(),
+        copy_id: manifest.id,
+        copy_store: to.address().to_owned(),
+        replaced,
+        rows,
+        chunks: manifest.chunks.len() as u64,
+        bytes,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+async fn transfer<S: ChunkStore, T: ChunkStore>(
+    from: &S,
+    dataset: &DatasetName,
+    edition: &Edition,
+    manifest: &Manifest,
+    publication: &Publication<T>,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let budget = &ByteBudget::new(BYTES_AT_ONCE);
+    let mut staged = stream::iter(manifest.chunks.iter().copied())
+        .then(|entry| async move {
+            let permit = budget.acquire(entry.bytes).await;
+            (entry, permit)
+        })
+        .map(|(entry, permit)| async move {
+            let ChunkEntry { id, rows, checksum, .. } = entry;
+            let value = sound_value(from, dataset, edition, &entry).await?;
+            let value = value.map_err(|mismatch| mismatch.into_error(chunk_key(dataset, id)))?;
+            let length = value.len();
+            let payload = (vec![value], length).into();
+            let staged = publication.stage(Chunk { id, rows, checksum, payload }).await?;
+            drop(permit);
+            Ok::<_, Error>(staged)
+        })
+        .buffer_unordered(CHUNKS_AT_ONCE)
+        .boxed();
+    while let Some(ChunkEntry { rows, bytes, .. }) = staged.try_next().await? {
+        progress.done(Work { chunks: 1, rows, bytes });
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! VERB: all that is known of one dataset, and whether its chunks are there.
+
+use std::collections::BTreeMap;
+
+use crate::dataset::{ChunkId, DatasetName};
+use crate::error::{DataError, Error};
+use crate::key::{chunk_key, claim_key, manifest_key, staged_key};
+use crate::manifest::{ChunkEntry, Manifest};
+use crate::publish::KEYS_AT_ONCE;
+use crate::report::{ColumnInfo, InfoReport, PartitionInfo, ReadReport, State};
+use crate::store::{ChunkStore, Life};
+
+use super::{Found, find};
+
+/// Describes a dataset. Asks for the length of every chunk, but fetches none.
+///
+/// # Errors
+/// [`Error::Data`] when the name stands for no dataset with a manifest.
+pub async fn info<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<InfoReport, Error> {
+    let Found { dataset, manifest, .. } = find(store, name).await?;
+    let key = manifest_key(&dataset);
+    let Some(manifest) = manifest else {
+        let (dataset, store) = (dataset.to_string(), store.address().to_owned());
+        return Err(DataError::NoManifest { dataset, store, key }.into());
+    };
+    let there = presence(store, &dataset, &manifest).await?;
+    let claim = store.get(vec![claim_key(&dataset)]).await?.pop().flatten();
+    let life = store.lives(vec![key.clone()]).await?.pop().flatten();
+    let memory = store.memory(vec![key]).await?.pop().flatten().unwrap_or_default();
+    let now = store.now().await?;
+    Ok(InfoReport {
+        alias: (dataset != *name).then(|| name.to_string()),
+        dataset: dataset.to_string(),
+        dataset_id: manifest.id,
+        store: store.address().to_owned(),
+        state: there.state(),
+        rows: manifest.rows(),
+        chunks: manifest.chunks.len() as u64,
+        bytes: manifest.bytes(),
+        memory_bytes: memory.saturating_add(there.memory),
+        codec: manifest.codec,
+        created_ms: manifest.created,
+        age_seconds: now.since(manifest.created).as_secs_f64(),
+        writer: manifest.writer.clone(),
+        time_to_live_seconds: match life {
+            Some(Life::For(left)) => Some(left.as_secs_f64()),
+            _ => None,
+        },
+        being_written_by: claim.map(|claim| String::from_utf8_lossy(&claim).into_owned()),
+        columns: columns(&manifest),
+        metadata: manifest.schema.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        partitions: partitions(&manifest),
+        absent: there.absent,
+        staged: there.staged,
+        missing: there.missing,
+    })
+}
+
+/// Which of a dataset's chunks are where.
+#[derive(Debug, Default)]
+struct Presence {
+    memory: u64,
+    staged: u64,
+    absent: u64,
+    missing: Vec<String>,
+}
+
+impl Presence {
+    fn state(&self) -> State {
+        if self.absent > 0 {
+            State::Damaged
+        } else if self.staged > 0 {
+            State::WholeNotRenamed
+        } else {
+            State::Whole
+        }
+    }
+}
+
+async fn presence<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    manifest: &Manifest,
+) -> Result<Presence, Error> {
+    let mut there = Presence::default();
+    for entries in manifest.chunks.chunks(KEYS_AT_ONCE) {
+        let own = |entry: &ChunkEntry| chunk_key(dataset, entry.id);
+        let astray = not_there(store, entries, own, &mut there.memory).await?;
+        if astray.is_empty() {
+            continue;
+        }
+        let staged = |entry: &ChunkEntry| staged_key(dataset, entry.id, manifest.id);
+        let absent = not_there(store, &astray, staged, &mut there.memory).await?;
+        // Renamed between the two looks.
+        let absent = not_there(store, &absent, own, &mut there.memory).await?;
+        there.staged += (astray.len() - absent.len()) as u64;
+        there.absent += absent.len() as u64;
+        let room = ReadReport::MOST_KEYS - there.missing.len();
+        let keys = absent.iter().take(room).map(|entry| chunk_key(dataset, entry.id));
+        there.missing.extend(keys);
+    }
+    Ok(there)
+}
+
+/// The chunks whose keys hold nothing of the right length. Adds up the memory of the others.
+async fn not_there<S: ChunkStore>(
+    store: &S,
+    entries: &[ChunkEntry],
+    key: impl Fn(&ChunkEntry) -> String,
+    memory: &mut u64,
+) -> Result<Vec<ChunkEntry>, Error> {
+    let keys: Vec<_> = entries.iter().map(key).collect();
+    let lengths = store.lengths(keys.clone()).await?;
+    let (mut absent, mut present) = (Vec::new(), Vec::new());
+    for ((entry, key), length) in entries.iter().zip(keys).zip(lengths) {
+        if length == Some(entry.bytes) {
+            present.push(key);
+        } else {
+            absent.push(*entry);
+        }
+    }
+    let used = store.memory(present).await?;
+    *memory = used.into_iter().flatten().fold(*memory, u64::saturating_add);
+    Ok(absent)
+}
+
+fn columns(manifest: &Manifest) -> Vec<ColumnInfo> {
+    let column = |field: &arrow_schema::FieldRef| ColumnInfo {
+        name: field.name().clone(),
+        data_type: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+    };
+    manifest.schema.fields().iter().map(column).collect()
+}
+
+fn partitions(manifest: &Manifest) -> Vec<PartitionInfo> {
+    let mut partitions: BTreeMap<_, PartitionInfo> = BTreeMap::new();
+    for ChunkEntry { id: ChunkId { partition, .. }, rows, bytes, .. } in &manifest.chunks {
+        let info = partitions.entry(*partition).or_insert_with(|| PartitionInfo {
+            partition: partition.0,
+            ..PartitionInfo::default()
+        });
+        info.chunks += 1;
+        info.rows = info.rows.saturating_add(*rows);
+        info.bytes = info.bytes.saturating_add(*bytes);
+    }
+    partitions.into_values().collect()
+}

@@ -1,0 +1,68 @@
+//! VERB: the datasets and aliases of a store.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::clock::Timestamp;
+use crate::dataset::DatasetName;
+use crate::error::Error;
+use crate::key::{manifest_key, manifest_pattern, parse_manifest_key};
+use crate::manifest::Entry;
+use crate::report::{ListReport, ListedEntry, ListedKind};
+use crate::store::{ChunkStore, Life};
+
+use super::decode;
+
+/// Manifests on their way at once. One of 100,000 chunks is 3.6 MB.
+const MANIFESTS_AT_ONCE: usize = 8;
+
+/// Lists the datasets and aliases whose names match a pattern, by name.
+///
+/// A pattern is one of Redis: `*` any characters, `?` any one, `[abc]` one of some, `\` before what
+/// is meant as it stands. All keys' names are looked at, some at a time; only manifests are fetched.
+/// Datasets without one are not listed.
+///
+/// # Errors
+/// [`Error::Store`] when the store fails. A manifest that cannot be read is listed as damaged.
+pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport, Error> {
+    let keys = store.keys(&manifest_pattern(pattern)).await?;
+    let now = store.now().await?;
+    let names = keys.iter().filter_map(|key| parse_manifest_key(key));
+    let entries: Vec<Option<ListedEntry>> = stream::iter(names)
+        .map(|name| describe(store, name, now))
+        .buffered(MANIFESTS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let entries = entries.into_iter().flatten().collect();
+    Ok(ListReport { store: store.address().to_owned(), entries })
+}
+
+/// What stands under a name; `None` if it is gone meanwhile, or is no value at all.
+async fn describe<S: ChunkStore>(
+    store: &S,
+    name: DatasetName,
+    now: Timestamp,
+) -> Result<Option<ListedEntry>, Error> {
+    let key = vec![manifest_key(&name)];
+    let Some(value) = store.get(key.clone()).await?.pop().flatten() else { return Ok(None) };
+    let life = store.lives(key).await?.pop().flatten();
+    let time_to_live_seconds = match life {
+        Some(Life::For(left)) => Some(left.as_secs_f64()),
+        _ => None,
+    };
+    let kind = match decode(value).await? {
+        Ok(Entry::Alias(dataset)) => ListedKind::Alias { dataset: dataset.to_string() },
+        Ok(Entry::Dataset(manifest)) => ListedKind::Dataset {
+            dataset_id: manifest.id,
+            rows: manifest.rows(),
+            partitions: manifest.partitions().len() as u64,
+            chunks: manifest.chunks.len() as u64,
+            bytes: manifest.bytes(),
+            codec: manifest.codec,
+            created_ms: manifest.created,
+            age_seconds: now.since(manifest.created).as_secs_f64(),
+            time_to_live_seconds,
+        },
+        Err(error) => ListedKind::Damaged { what: error.to_string() },
+    };
+    Ok(Some(ListedEntry { name: name.to_string(), kind }))
+}

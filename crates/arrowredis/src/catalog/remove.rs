@@ -1,0 +1,92 @@
+//! VERB: a dataset or an alias, removed.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::clock::Clock;
+use crate::dataset::{ChunkId, DatasetId, DatasetName};
+use crate::error::{DataError, Error};
+use crate::key::{chunk_key, chunk_pattern, is_chunk_key, manifest_key, parse_chunk_key};
+use crate::manifest::{Entry, Fingerprint};
+use crate::publish::{Claim, Old, Planned, PublishError, Replace, apply_in_batches};
+use crate::report::RemoveReport;
+use crate::store::{Change, ChunkStore, Guard};
+
+use super::look_up;
+
+/// Removes a dataset with all its keys, a few hundred at a time, or an alias and nothing else.
+///
+/// From its first step on there is no dataset. If it is stopped then, the rest vanishes by itself.
+///
+/// # Errors
+/// [`Error::Data`] when there is nothing of that name, [`Error::Publish`] when somebody is writing
+/// it.
+pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<RemoveReport, Error> {
+    let started = Instant::now();
+    let report = RemoveReport {
+        name: name.to_string(),
+        alias_of: None,
+        store: store.address().to_owned(),
+        chunks: 0,
+        leftovers: 0,
+        seconds: 0.0,
+    };
+    // What is damaged can be removed, too.
+    if let Ok(standing) = look_up(store, name).await
+        && let Some(Entry::Alias(dataset)) = standing.entry
+    {
+        let key = manifest_key(name);
+        let guard = Guard::new(name, standing.fingerprint);
+        if !store.apply(&guard, vec![Change::Remove { key: key.clone() }]).await? {
+            return Err(PublishError::Overtaken { dataset: name.to_string(), key }.into());
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        return Ok(RemoveReport { alias_of: Some(dataset.to_string()), seconds, ..report });
+    }
+
+    let id = DatasetId::random().map_err(PublishError::Random)?;
+    let mut claim = match Claim::take(store, name, id).await {
+        Ok(claim) => Some(claim),
+        // A full server takes no claim, and must be emptied all the same.
+        Err(Error::Store(error)) if error.was_refused() => {
+            tracing::debug!(%error, "removing without a claim");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let removed = remove_claimed(store, name, claim.is_some()).await;
+    if let Some(claim) = &mut claim {
+        claim.release().await;
+    }
+    let (chunks, leftovers) = removed?;
+    Ok(RemoveReport { chunks, leftovers, seconds: started.elapsed().as_secs_f64(), ..report })
+}
+
+async fn remove_claimed<S: ChunkStore>(
+    store: &S,
+    name: &DatasetName,
+    claimed: bool,
+) -> Result<(u64, u64), Error> {
+    let clock = Clock::starting_at(store.now().await?);
+    // Nobody else writes while this has the claim, so what is staged was left behind.
+    let keys = if claimed { store.keys(&chunk_pattern(name)).await? } else { BTreeSet::new() };
+    let keys: Vec<_> = keys.into_iter().filter(|key| is_chunk_key(name, key)).collect();
+    let own = keys.iter().filter_map(|key| parse_chunk_key(name, key.as_bytes()));
+    let everything = Planned { chunks: own.collect(), bytes: 0 };
+    let old = Old::look(store, name, Replace::DropFirst, &everything).await?;
+    if !old.exists && keys.is_empty() {
+        let key = chunk_key(name, ChunkId::new(0, 0));
+        let (dataset, store) = (name.to_string(), store.address().to_owned());
+        return Err(DataError::NoDataset { dataset, store, key }.into());
+    }
+    let chunks = old.chunks();
+    let leftovers = (keys.len() as u64).saturating_sub(chunks);
+    old.drop(store, clock).await?;
+    let guard = Guard::new(name, Fingerprint::ABSENT);
+    let changes = keys.into_iter().map(|key| Change::Remove { key }).collect();
+    if !apply_in_batches(store, &guard, changes).await? {
+        let (dataset, key) = (name.to_string(), manifest_key(name));
+        return Err(PublishError::Overtaken { dataset, key }.into());
+    }
+    Ok((chunks, leftovers))
+}

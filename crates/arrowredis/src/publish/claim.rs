@@ -1,0 +1,124 @@
+//! One writer a dataset: a claim with an owner and a time to live, prolonged while it works.
+//!
+//! It spares a second writer an upload in vain. That nobody's data is harmed does not depend on it:
+//! every step is guarded by the manifest that it saw.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::Clock;
+use crate::dataset::{DatasetId, DatasetName};
+use crate::error::Error;
+use crate::key::{claim_key, staged_key};
+use crate::store::{Change, ChunkStore, Claimed, Guard};
+
+use super::{PublishError, STAGED_LIFE, Staged, apply_in_batches};
+
+/// How long a claim lives that nobody prolongs: long enough for a server that is busy saving, and
+/// short enough to wait for after a crash.
+const CLAIM_LIFE: Duration = Duration::from_secs(30);
+
+/// How often it is prolonged: twice may fail.
+const PROLONGED_EVERY: Duration = Duration::from_secs(10);
+
+/// A claim on a dataset.
+pub(crate) struct Claim<S: ChunkStore> {
+    store: S,
+    dataset: DatasetName,
+    id: DatasetId,
+    key: String,
+    /// The text that proves it.
+    proof: String,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl<S: ChunkStore> Claim<S> {
+    /// Claims a dataset for the writing with this id.
+    ///
+    /// # Errors
+    /// [`PublishError::Claimed`] with the words of whoever has it.
+    pub(crate) async fn take(
+        store: &S,
+        dataset: &DatasetName,
+        id: DatasetId,
+    ) -> Result<Self, Error> {
+        let key = claim_key(dataset);
+        let host = gethostname::gethostname();
+        let owner = format!("host={} pid={} id={id}", host.display(), std::process::id());
+        match store.claim(&key, &owner, CLAIM_LIFE).await? {
+            Claimed::Ours(proof) => {
+                let (store, dataset) = (store.clone(), dataset.clone());
+                Ok(Self { store, dataset, id, key, proof, keeper: None })
+            }
+            Claimed::Theirs(owner) => {
+                let (dataset, seconds) = (dataset.to_string(), CLAIM_LIFE.as_secs());
+                Err(PublishError::Claimed { dataset, key, owner, seconds }.into())
+            }
+        }
+    }
+
+    /// Prolongs it from now on, and the lives of what is staged while the guard holds.
+    pub(super) fn keep(&mut self, staged: Arc<Staged>, guard: Guard, clock: Clock) {
+        let (store, key, proof) = (self.store.clone(), self.key.clone(), self.proof.clone());
+        let (dataset, id) = (self.dataset.clone(), self.id);
+        self.keeper = Some(tokio::spawn(async move {
+            let mut ticks = interval(PROLONGED_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut staged_until = clock.now().after(STAGED_LIFE);
+            loop {
+                ticks.tick().await;
+                match store.renew(&key, &proof, CLAIM_LIFE).await {
+                    Ok(true) => {}
+                    // The next step of the publication finds that out, too, and ends it.
+                    Ok(false) => return,
+                    Err(error) => tracing::debug!(%error, "the claim was not prolonged"),
+                }
+                let now = clock.now();
+                if staged_until.since(now) < STAGED_LIFE / 2 {
+                    staged_until = now.after(STAGED_LIFE);
+                    let until = Some(staged_until);
+                    let expire =
+                        |chunk| Change::Expire { key: staged_key(&dataset, chunk, id), until };
+                    let changes = staged.ids().into_iter().map(expire).collect();
+                    if let Err(error) = apply_in_batches(&store, &guard, changes).await {
+                        tracing::debug!(%error, "what is staged was not prolonged");
+                    }
+                }
+            }
+        }));
+    }
+
+    /// Prolongs it once. Whether it was still held.
+    pub(super) async fn prolong(&self) -> Result<bool, Error> {
+        Ok(self.store.renew(&self.key, &self.proof, CLAIM_LIFE).await?)
+    }
+
+    /// The error of a claim that is not held any more.
+    pub(super) fn lost(&self) -> Error {
+        let (dataset, key) = (self.dataset.to_string(), self.key.clone());
+        PublishError::ClaimLost { dataset, key, seconds: CLAIM_LIFE.as_secs() }.into()
+    }
+
+    /// Gives it back. If that fails it runs out.
+    pub(crate) async fn release(&mut self) {
+        self.stop();
+        if let Err(error) = self.store.release(&self.key, &self.proof).await {
+            tracing::debug!(%error, "the claim is left to run out");
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.abort();
+        }
+    }
+}
+
+impl<S: ChunkStore> Drop for Claim<S> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

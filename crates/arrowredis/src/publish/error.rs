@@ -1,0 +1,125 @@
+//! Why a dataset was not published.
+
+use crate::error::ErrorClass;
+
+/// Why a dataset was not published. What was published before is untouched, unless it says more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// There is a dataset of that name.
+    #[error(
+        "dataset '{dataset}' exists at {store} ({what}); replace it with --replace, or choose \
+         another prefix"
+    )]
+    Exists {
+        /// The dataset.
+        dataset: String,
+        /// Where.
+        store: String,
+        /// What is there.
+        what: String,
+    },
+    /// The name is an alias.
+    #[error(
+        "'{alias}' is an alias of '{dataset}' and holds no chunks of its own; name the dataset, or \
+         remove the alias with 'arrowredis rm {alias}'"
+    )]
+    Alias {
+        /// The name that was given.
+        alias: String,
+        /// What it stands for.
+        dataset: String,
+    },
+    /// Somebody else is writing it.
+    #[error(
+        "dataset '{dataset}' is being written by another process ({owner}); wait until it is done. \
+         If it died without closing its connection, its claim '{key}' runs out within {seconds} s"
+    )]
+    Claimed {
+        /// The dataset.
+        dataset: String,
+        /// The claim's key.
+        key: String,
+        /// Who.
+        owner: String,
+        /// How long a claim lives that nobody prolongs.
+        seconds: u64,
+    },
+    /// This process' claim ran out or was taken while it wrote.
+    #[error(
+        "the claim '{key}' on dataset '{dataset}' was lost: this process or the server was held up \
+         for longer than {seconds} s; nothing was published, run it again"
+    )]
+    ClaimLost {
+        /// The dataset.
+        dataset: String,
+        /// The claim's key.
+        key: String,
+        /// How long a claim lives that nobody prolongs.
+        seconds: u64,
+    },
+    /// Somebody else published or removed the dataset while this process wrote.
+    #[error(
+        "'{key}' changed while dataset '{dataset}' was being written, so somebody else published, \
+         aliased or removed it; nothing was published, look with 'arrowredis info' and run it again"
+    )]
+    Overtaken {
+        /// The dataset.
+        dataset: String,
+        /// The manifest's key.
+        key: String,
+    },
+    /// The store has too little memory left.
+    #[error(
+        "the store at {store} has too little room: {needed} bytes are needed, and of maxmemory \
+         {limit} {used} are in use; raise maxmemory, remove datasets with 'arrowredis rm', or, to \
+         replace a dataset without keeping both, use --drop-first"
+    )]
+    NoRoom {
+        /// Where.
+        store: String,
+        /// Bytes that the chunks take at least.
+        needed: u64,
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that may be.
+        limit: u64,
+    },
+    /// Chunks that the store took are not there any more.
+    #[error(
+        "{count} of {chunks} chunks that {store} acknowledged are gone or cut, the first is \
+         '{key}': expected {expected} bytes, found {found}; it was flushed, restarted or evicts. \
+         Nothing was published"
+    )]
+    Unconfirmed {
+        /// Where.
+        store: String,
+        /// How many.
+        count: u64,
+        /// How many there should be.
+        chunks: u64,
+        /// The first of them.
+        key: String,
+        /// The length of what was stored.
+        expected: u64,
+        /// What is there.
+        found: String,
+    },
+    /// The system has no random numbers to give.
+    #[error("cannot make an id for the dataset")]
+    Random(#[source] getrandom::Error),
+}
+
+impl PublishError {
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Exists { .. } | Self::Alias { .. } => ErrorClass::Usage,
+            Self::Claimed { .. }
+            | Self::ClaimLost { .. }
+            | Self::Overtaken { .. }
+            | Self::NoRoom { .. }
+            | Self::Unconfirmed { .. } => ErrorClass::Store,
+            Self::Random(_) => ErrorClass::Unexpected,
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Makes a dataset appear as a whole, in place of the one before if there is one.
+//!
+//! ```text
+//! begin     claim the name; look at what stands there; is there room?
+//! stage     every chunk under a name of this writing's own, with a time to live
+//! publish   confirm that all are there -> commit, in one step -> tidy -> give the claim back
+//! ```
+//!
+//! The commit is the only moment that readers see. ARCHITECTURE.md says what they see when a writer
+//! dies or is held up at any other.
+
+mod claim;
+mod error;
+mod room;
+mod standing;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+
+use crate::chunk::Chunk;
+use crate::clock::Clock;
+use crate::dataset::{ChunkId, DatasetId, DatasetName};
+use crate::error::Error;
+use crate::key::{chunk_key, manifest_key, staged_key};
+use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
+use crate::store::{Change, ChunkStore, Guard};
+
+pub(crate) use claim::Claim;
+
+pub(crate) use standing::{Old, is_removed, listed};
+
+pub use error::PublishError;
+
+/// What program a manifest names as its writer.
+pub(crate) const WRITER: &str = concat!("arrowredis ", env!("CARGO_PKG_VERSION"));
+
+/// How long a chunk lives that was staged and not published. A writer prolongs it while it works.
+const STAGED_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a replaced dataset's keys live at most, should the writer die before it removes them.
+const REPLACED_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Changes that are made as one, beside the commit. The server serves nobody else meanwhile: about
+/// a millisecond.
+pub(crate) const CHANGES_AT_ONCE: usize = 500;
+
+/// Keys that are asked about at once: a megabyte or so of text.
+pub(crate) const KEYS_AT_ONCE: usize = 10_000;
+
+/// What to do where a dataset stands already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replace {
+    /// Leave it, and fail.
+    #[default]
+    Refuse,
+    /// Put the new one in its place once that is stored whole. The store holds both until then.
+    WhenStored,
+    /// Remove it before anything is stored. If that fails later, there is none.
+    DropFirst,
+}
+
+/// How a dataset is published.
+///
+/// # Defaults
+/// No dataset is replaced, it lives for ever, and a replaced one's chunks are removed at once.
+#[derive(Debug, Clone, Default)]
+pub struct PublishOptions {
+    /// What to do where a dataset stands already.
+    pub replace: Replace,
+    /// How long the dataset lives; `None` for ever. All its keys vanish at the same instant.
+    pub time_to_live: Option<Duration>,
+    /// How long the chunks of a replaced dataset stay for readers that began before, beside the
+    /// new ones. Readers that have handed out rows already cannot start over, and fail without it.
+    pub keep_replaced: Duration,
+}
+
+/// What is to be published, as far as it is known before.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Planned {
+    /// The chunks.
+    pub(crate) chunks: Vec<ChunkId>,
+    /// Bytes of their values, at least.
+    pub(crate) bytes: u64,
+}
+
+/// A dataset that is being written. Nobody else sees it yet.
+pub(crate) struct Publication<S: ChunkStore> {
+    store: S,
+    dataset: DatasetName,
+    id: DatasetId,
+    options: PublishOptions,
+    clock: Clock,
+    old: Old,
+    claim: Claim<S>,
+    staged: Arc<Staged>,
+}
+
+/// The chunks that the store has acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct Staged(Mutex<Vec<ChunkEntry>>);
+
+impl Staged {
+    fn entries(&self) -> MutexGuard<'_, Vec<ChunkEntry>> {
+        // Nothing panics under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ids(&self) -> Vec<ChunkId> {
+        self.entries().iter().map(|entry| entry.id).collect()
+    }
+}
+
+/// What was published.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) manifest: Manifest,
+    /// Whether a dataset stood there before.
+    pub(crate) replaced: bool,
+}
+
+impl<S: ChunkStore> Publication<S> {
+    /// Claims a name and looks at what stands there. Removes it, if that was asked for.
+    ///
+    /// # Errors
+    /// [`PublishError`] when the name is taken, claimed or an alias, or the store too full.
+    pub(crate) async fn begin(
+        store: &S,
+        dataset: &DatasetName,
+        options: &PublishOptions,
+        planned: &Planned,
+    ) -> Result<Self, Error> {
+        let id = DatasetId::random().map_err(PublishError::Random)?;
+        let clock = Clock::starting_at(store.now().await?);
+        let mut claim = Claim::take(store, dataset, id).await?;
+        let begun = Old::look(store, dataset, options.replace, planned).await;
+        let old = match begun {
+            Ok(old) if options.replace == Replace::DropFirst => old.drop(store, clock).await,
+            begun => begun,
+        };
+        let checked = match old {
+            Ok(old) => room::check(store, options, planned).await.map(|()| old),
+            Err(error) => Err(error),
+        };
+        let old = match checked {
+            Ok(old) => old,
+            Err(error) => {
+                claim.release().await;
+                return Err(error);
+            }
+        };
+        let staged = Arc::new(Staged::default());
+        let guard = Guard::new(dataset, old.fingerprint.clone());
+        claim.keep(Arc::clone(&staged), guard, clock);
+        tracing::info!(%dataset, %id, replaces = old.exists, "claimed");
+        let (store, dataset, options) = (store.clone(), dataset.clone(), options.clone());
+        Ok(Self { store, dataset, id, options, clock, old, claim, staged })
+    }
+
+    /// Stores a chunk under a name that no reader looks at yet. Chunks may come in any order.
+    pub(crate) async fn stage(&self, chunk: Chunk) -> Result<ChunkEntry, Error> {
+        let Chunk { id, rows, checksum, payload } = chunk;
+        let entry = ChunkEntry { id, rows, bytes: payload.len() as u64, checksum };
+        let until = self.clock.now().after(STAGED_LIFE);
+        self.store.put(staged_key(&self.dataset, id, self.id), payload, Some(until)).await?;
+        self.staged.entries().push(entry);
+        Ok(entry)
+    }
+
+    /// Removes what was staged and gives the claim back, as far as the store lets it.
+    pub(crate) async fn abandon(mut self) {
+        let guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
+        let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
+        let changes = self.staged.ids().into_iter().map(remove).collect();
+        if let Err(error) = apply_in_batches(&self.store, &guard, changes).await {
+            tracing::debug!(%error, "what was staged is left to run out");
+        }
+        self.claim.release().await;
+    }
+
+    /// Makes the staged chunks the dataset.
+    ///
+    /// # Errors
+    /// [`PublishError`] when a chunk is not there any more, or somebody else came between. Nothing
+    /// is published then. [`Error::Unknown`] when the store's answer to the commit was lost.
+    pub(crate) async fn publish(
+        mut self,
+        schema: SchemaRef,
+        codec: StoredCodec,
+    ) -> Result<Published, Error> {
+        let manifest = self.manifest(schema, codec);
+        let committed = match self.confirm(&manifest).await {
+            Ok(()) => self.commit(&manifest).await,
+            Err(error) => Err(error),
+        };
+        let fingerprint = match committed {
+            Ok(fingerprint) => fingerprint,
+            Err(error @ Error::Unknown { .. }) => return Err(error),
+            Err(error) => {
+                self.abandon().await;
+                return Err(error);
+            }
+        };
+        tracing::info!(dataset = %self.dataset, chunks = manifest.chunks.len(), "published");
+        match self.tidy(&manifest, fingerprint).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("somebody else published in the meantime"),
+            // The dataset is whole and readable; the next writer finds what is left to do.
+            Err(error) => tracing::warn!(
+                "the dataset is published, but its keys could not all be renamed: {error}"
+            ),
+        }
+        self.claim.release().await;
+        Ok(Published { manifest, replaced: self.old.exists })
+    }
+
+    fn manifest(&self, schema: SchemaRef, codec: StoredCodec) -> Manifest {
+        let mut chunks = self.staged.entries().clone();
+        chunks.sort_unstable_by_key(|entry| entry.id);
+        Manifest {
+            id: self.id,
+            schema,
+            codec,
+            created: self.clock.now(),
+            writer: WRITER.to_owned(),
+            time_to_live: self.options.time_to_live,
+            chunks,
+        }
+    }
+
+    /// Asks for every staged chunk's length. A server may have lost what it acknowledged.
+    async fn confirm(&self, manifest: &Manifest) -> Result<(), Error> {
+        let (mut count, mut first) = (0, None);
+        for entries in manifest.chunks.chunks(KEYS_AT_ONCE) {
+            let key = |entry: &ChunkEntry| staged_key(&self.dataset, entry.id, self.id);
+            let lengths = self.store.lengths(entries.iter().map(key).collect()).await?;
+            for (entry, found) in entries.iter().zip(lengths) {
+                if found != Some(entry.bytes) {
+                    count += 1;
+                    first.get_or_insert((key(entry), entry.bytes, found));
+                }
+            }
+        }
+        let Some((key, expected, found)) = first else { return Ok(()) };
+        let found = found.map_or("none".to_owned(), |found| found.to_string());
+        let (store, chunks) = (self.store.address().to_owned(), manifest.chunks.len() as u64);
+        Err(PublishError::Unconfirmed { store, count, chunks, key, expected, found }.into())
+    }
+
+    /// The one step that readers see: the manifest, the end of the staged chunks' time to live, and
+    /// the beginning of the old ones'.
+    async fn commit(&mut self, manifest: &Manifest) -> Result<Fingerprint, Error> {
+        if !self.claim.prolong().await? {
+            return Err(self.claim.lost());
+        }
+        let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
+        let fingerprint = Fingerprint::of(&value);
+        let until = self.options.time_to_live.map(|life| self.clock.now().after(life));
+        let key = manifest_key(&self.dataset);
+        let length = value.len();
+        let value = (vec![value.into()], length).into();
+
+        let mut changes = vec![Change::Put { key: key.clone(), value, until }];
+        changes.extend(manifest.chunks.iter().map(|chunk| {
+            let key = staged_key(&self.dataset, chunk.id, self.id);
+            Change::Expire { key, until }
+        }));
+        changes.extend(self.old.expire(Some(self.clock.now().after(self.replaced_life()))));
+
+        let guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
+        match self.store.apply(&guard, changes).await {
+            Ok(true) => Ok(fingerprint),
+            Ok(false) => {
+                let dataset = self.dataset.to_string();
+                Err(PublishError::Overtaken { dataset, key }.into())
+            }
+            Err(error) if error.was_refused() => Err(error.into()),
+            Err(source) => {
+                let dataset = self.dataset.to_string();
+                Err(Error::Unknown { dataset, source: Box::new(source.into()) })
+            }
+        }
+    }
+
+    fn replaced_life(&self) -> Duration {
+        if self.options.keep_replaced.is_zero() {
+            REPLACED_LIFE
+        } else {
+            self.options.keep_replaced
+        }
+    }
+
+    /// Gives the chunks their own names and removes those of the old dataset. Whether the manifest
+    /// was still this one all the time.
+    async fn tidy(&self, manifest: &Manifest, fingerprint: Fingerprint) -> Result<bool, Error> {
+        let guard = Guard::new(&self.dataset, fingerprint);
+        let keep = !self.options.keep_replaced.is_zero();
+        let new: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+        let mut changes = Vec::new();
+        for id in &new {
+            changes.extend(self.old.make_way(*id, keep));
+            let from = staged_key(&self.dataset, *id, self.id);
+            changes.push(Change::Rename { from, to: chunk_key(&self.dataset, *id) });
+        }
+        changes.extend(self.old.leave(&new, keep));
+        apply_in_batches(&self.store, &guard, changes).await
+    }
+}
+
+/// Makes changes in their order, many at once. Whether the guard held for all.
+pub(crate) async fn apply_in_batches<S: ChunkStore>(
+    store: &S,
+    guard: &Guard,
+    changes: Vec<Change>,
+) -> Result<bool, Error> {
+    let mut changes = changes.into_iter();
+    loop {
+        let batch: Vec<_> = changes.by_ref().take(CHANGES_AT_ONCE).collect();
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        if !store.apply(guard, batch).await? {
+            return Ok(false);
+        }
+    }
+}

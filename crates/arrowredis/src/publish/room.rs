@@ -1,0 +1,88 @@
+//! Whether a dataset fits into the store, before anything of it is sent.
+
+use crate::error::Error;
+use crate::store::{ChunkStore, Room};
+
+use super::{Planned, PublishError, PublishOptions};
+
+/// Bytes that a key takes beside its value, at least: its name and the server's bookkeeping.
+const BYTES_PER_KEY: u64 = 100;
+
+/// The eviction policy that drops nothing.
+const NOTHING: &str = "noeviction";
+
+/// Policies that begin so drop only keys that have a time to live.
+const ONLY_MORTAL: &str = "volatile-";
+
+/// Compares what is needed with what there is.
+///
+/// # Errors
+/// [`PublishError::NoRoom`] when it cannot fit.
+pub(super) async fn check<S: ChunkStore>(
+    store: &S,
+    options: &PublishOptions,
+    planned: &Planned,
+) -> Result<(), Error> {
+    let Some(room) = store.room().await? else {
+        tracing::debug!("the store does not tell how much room there is");
+        return Ok(());
+    };
+    if may_drop(&room, options) {
+        tracing::warn!(
+            "{} may drop chunks when it is full: maxmemory-policy is {}; set noeviction, or the \
+             dataset can become unreadable at any time",
+            store.address(),
+            room.eviction
+        );
+    }
+    let needed = planned.bytes + planned.chunks.len() as u64 * BYTES_PER_KEY;
+    match room.limit {
+        Some(limit) if needed > free(&room, limit) => {
+            let (store, used) = (store.address().to_owned(), room.used);
+            Err(PublishError::NoRoom { store, needed, used, limit }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a full store would drop keys of this dataset.
+fn may_drop(room: &Room, options: &PublishOptions) -> bool {
+    let mortal = options.time_to_live.is_some();
+    match room.eviction.as_str() {
+        "" | NOTHING => false,
+        policy => mortal || !policy.starts_with(ONLY_MORTAL),
+    }
+}
+
+/// What can be had at most: what others may be dropped for counts as free.
+fn free(room: &Room, limit: u64) -> u64 {
+    match room.eviction.as_str() {
+        "" | NOTHING => limit.saturating_sub(room.used),
+        _ => limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_dropped_depends_on_the_policy_and_the_time_to_live() {
+        for (policy, for_ever, mortal) in [
+            ("noeviction", false, false),
+            ("allkeys-lru", true, true),
+            ("allkeys-random", true, true),
+            ("volatile-lru", false, true),
+            ("volatile-ttl", false, true),
+            ("", false, false),
+        ] {
+            let room = Room { used: 0, limit: None, eviction: policy.to_owned() };
+            for (life, expected) in [(None, for_ever), (Some(Duration::from_secs(1)), mortal)] {
+                let options = PublishOptions { time_to_live: life, ..Default::default() };
+                assert_eq!(may_drop(&room, &options), expected, "{policy} {life:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether a value is the chunk that the manifest lists, and where else the chunk may be if not.
+//!
+//! While a dataset is being published its chunks move from the names under which they were staged
+//! to their own. A reader that comes in between looks at both.
+
+use arrow_buffer::Buffer;
+
+use crate::checksum::Checksum;
+use crate::dataset::DatasetName;
+use crate::error::{DataError, Error};
+use crate::key::{chunk_key, manifest_key, staged_key};
+use crate::manifest::{ChunkEntry, Fingerprint};
+use crate::pipeline;
+use crate::store::{ChunkStore, StoreError};
+
+use super::locate::Edition;
+
+/// Values that are longer are hashed on another thread: it takes some 10 µs or more.
+const LONG_VALUE: usize = 128 * 1024;
+
+/// Why a value is not the chunk that the manifest lists.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Mismatch {
+    /// There is none.
+    #[error("it is absent")]
+    Absent,
+    /// There is another one.
+    #[error("expected {expected}, found {found}")]
+    Differs {
+        /// What the manifest says.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl Mismatch {
+    /// The error that it is if nothing explains it.
+    pub(crate) fn into_error(self, key: String) -> DataError {
+        match self {
+            Self::Absent => {
+                let why = "the manifest lists it; was it evicted or removed?".to_owned();
+                DataError::Missing { key, why }
+            }
+            Self::Differs { expected, found } => DataError::NotAsWritten { key, expected, found },
+        }
+    }
+}
+
+/// The value, if it has the length and the checksum of the manifest.
+pub(crate) async fn check(
+    entry: &ChunkEntry,
+    value: Option<Buffer>,
+) -> Result<Result<Buffer, Mismatch>, Error> {
+    let Some(value) = value else { return Ok(Err(Mismatch::Absent)) };
+    if value.len() as u64 != entry.bytes {
+        let expected = format!("{} bytes", entry.bytes);
+        let found = format!("{} bytes", value.len());
+        return Ok(Err(Mismatch::Differs { expected, found }));
+    }
+    let expected = entry.checksum;
+    let found = if value.len() <= LONG_VALUE {
+        Checksum::of(&value)
+    } else {
+        let bytes = value.clone();
+        pipeline::run(move || Ok::<_, Error>(Checksum::of(&bytes))).await?
+    };
+    if found == expected {
+        return Ok(Ok(value));
+    }
+    let expected = format!("the checksum {expected}");
+    Ok(Err(Mismatch::Differs { expected, found: found.to_string() }))
+}
+
+/// A chunk's value that is what the manifest says, wherever it is just now.
+///
+/// # Errors
+/// As [`look_again`].
+pub(crate) async fn sound_value<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    edition: &Edition,
+    entry: &ChunkEntry,
+) -> Result<Result<Buffer, Mismatch>, Error> {
+    let value = match store.get(vec![chunk_key(dataset, entry.id)]).await {
+        // Something else than a value stands there; the second look says so.
+        Err(StoreError::NotAChunk { .. }) => None,
+        found => found?.pop().flatten(),
+    };
+    match check(entry, value).await? {
+        Ok(value) => Ok(Ok(value)),
+        Err(_) => look_again(store, dataset, edition, entry).await,
+    }
+}
+
+/// A chunk's value, wherever the publication of its dataset has it just now.
+///
+/// # Errors
+/// [`DataError::Replaced`] when the dataset is not the one that was begun any more. The inner error
+/// is what is wrong with a chunk of a dataset that still is.
+pub(crate) async fn look_again<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    edition: &Edition,
+    entry: &ChunkEntry,
+) -> Result<Result<Buffer, Mismatch>, Error> {
+    let own = chunk_key(dataset, entry.id);
+    // Renaming goes one way, from staged to own: in this order none can slip through.
+    let mut last = Mismatch::Absent;
+    for key in [staged_key(dataset, entry.id, edition.id), own.clone()] {
+        let found = match store.get(vec![key]).await {
+            Ok(mut values) => check(entry, values.pop().flatten()).await?,
+            Err(StoreError::NotAChunk { .. }) => Err(Mismatch::Differs {
+                expected: "a string value".to_owned(),
+                found: "another type of key".to_owned(),
+            }),
+            Err(error) => return Err(error.into()),
+        };
+        match found {
+            Ok(value) => return Ok(Ok(value)),
+            Err(mismatch) => last = mismatch,
+        }
+    }
+    let manifest = store.get(vec![manifest_key(dataset)]).await?.pop().flatten();
+    let now = manifest.map_or(Fingerprint::ABSENT, |value| Fingerprint::of(&value));
+    if now != edition.fingerprint {
+        let (dataset, id) = (dataset.to_string(), edition.id.to_string());
+        return Err(DataError::Replaced { dataset, key: own, id }.into());
+    }
+    Ok(Err(last))
+}
