@@ -12,3 +12,6 @@ mod mistakes;
 
 /// Signals, closed pipes and full disks.
 mod interruptions;
+
+/// Splits that are killed.
+mod crashes;

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::key::{manifest_key, manifest_pattern, parse_manifest_key};
 use crate::manifest::Entry;
 use crate::report::{ListReport, ListedEntry, ListedKind};
-use crate::store::{ChunkStore, Life};
+use crate::store::{ChunkStore, Life, StoreError};
 
 use super::decode;
 
@@ -26,7 +26,7 @@ const MANIFESTS_AT_ONCE: usize = 8;
 pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport, Error> {
     let keys = store.keys(&manifest_pattern(pattern)).await?;
     let now = store.now().await?;
-    let names = keys.iter().filter_map(|key| parse_manifest_key(key));
+    let names: Vec<_> = keys.iter().filter_map(|key| parse_manifest_key(key)).collect();
     let entries: Vec<Option<ListedEntry>> = stream::iter(names)
         .map(|name| describe(store, name, now))
         .buffered(MANIFESTS_AT_ONCE)
@@ -36,14 +36,22 @@ pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport,
     Ok(ListReport { store: store.address().to_owned(), entries })
 }
 
-/// What stands under a name; `None` if it is gone meanwhile, or is no value at all.
+/// What stands under a name; `None` if it is gone meanwhile.
 async fn describe<S: ChunkStore>(
     store: &S,
     name: DatasetName,
     now: Timestamp,
 ) -> Result<Option<ListedEntry>, Error> {
     let key = vec![manifest_key(&name)];
-    let Some(value) = store.get(key.clone()).await?.pop().flatten() else { return Ok(None) };
+    let value = match store.get(key.clone()).await {
+        Err(StoreError::NotAChunk { .. }) => {
+            let what = "expected a string value, found another type of key".to_owned();
+            let kind = ListedKind::Damaged { what };
+            return Ok(Some(ListedEntry { name: name.to_string(), kind }));
+        }
+        found => found?.pop().flatten(),
+    };
+    let Some(value) = value else { return Ok(None) };
     let life = store.lives(key).await?.pop().flatten();
     let time_to_live_seconds = match life {
         Some(Life::For(left)) => Some(left.as_secs_f64()),

@@ -54,7 +54,7 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
         }
         Err(error) => return Err(error),
     };
-    let removed = remove_claimed(store, name, claim.is_some()).await;
+    let removed = remove_dataset(store, name, claim.as_ref()).await;
     if let Some(claim) = &mut claim {
         claim.release().await;
     }
@@ -62,14 +62,15 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
     Ok(RemoveReport { chunks, leftovers, seconds: started.elapsed().as_secs_f64(), ..report })
 }
 
-async fn remove_claimed<S: ChunkStore>(
+async fn remove_dataset<S: ChunkStore>(
     store: &S,
     name: &DatasetName,
-    claimed: bool,
+    claim: Option<&Claim<S>>,
 ) -> Result<(u64, u64), Error> {
     let clock = Clock::starting_at(store.now().await?);
     // Nobody else writes while this has the claim, so what is staged was left behind.
-    let keys = if claimed { store.keys(&chunk_pattern(name)).await? } else { BTreeSet::new() };
+    let keys =
+        if claim.is_some() { store.keys(&chunk_pattern(name)).await? } else { BTreeSet::new() };
     let keys: Vec<_> = keys.into_iter().filter(|key| is_chunk_key(name, key)).collect();
     let own = keys.iter().filter_map(|key| parse_chunk_key(name, key.as_bytes()));
     let everything = Planned { chunks: own.collect(), bytes: 0 };
@@ -81,7 +82,10 @@ async fn remove_claimed<S: ChunkStore>(
     }
     let chunks = old.chunks();
     let leftovers = (keys.len() as u64).saturating_sub(chunks);
-    old.drop(store, clock).await?;
+    match claim {
+        Some(claim) => old.drop(store, claim, clock).await?,
+        None => old.remove(store, clock).await?,
+    };
     let guard = Guard::new(name, Fingerprint::ABSENT);
     let changes = keys.into_iter().map(|key| Change::Remove { key }).collect();
     if !apply_in_batches(store, &guard, changes).await? {

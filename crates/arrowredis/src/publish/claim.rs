@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::Clock;
 use crate::dataset::{DatasetId, DatasetName};
@@ -65,7 +65,7 @@ impl<S: ChunkStore> Claim<S> {
         let (store, key, proof) = (self.store.clone(), self.key.clone(), self.proof.clone());
         let (dataset, id) = (self.dataset.clone(), self.id);
         self.keeper = Some(tokio::spawn(async move {
-            let mut ticks = interval(PROLONGED_EVERY);
+            let mut ticks = interval_at(Instant::now() + PROLONGED_EVERY, PROLONGED_EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut staged_until = clock.now().after(STAGED_LIFE);
             loop {
@@ -91,15 +91,17 @@ impl<S: ChunkStore> Claim<S> {
         }));
     }
 
-    /// Prolongs it once. Whether it was still held.
-    pub(super) async fn prolong(&self) -> Result<bool, Error> {
-        Ok(self.store.renew(&self.key, &self.proof, CLAIM_LIFE).await?)
-    }
-
-    /// The error of a claim that is not held any more.
-    pub(super) fn lost(&self) -> Error {
+    /// Makes sure that it is still held, and prolongs it. What was seen before this, and still is
+    /// so, is what this writer alone may change.
+    ///
+    /// # Errors
+    /// [`PublishError::ClaimLost`] when it is not.
+    pub(crate) async fn confirm(&self) -> Result<(), Error> {
+        if self.store.renew(&self.key, &self.proof, CLAIM_LIFE).await? {
+            return Ok(());
+        }
         let (dataset, key) = (self.dataset.to_string(), self.key.clone());
-        PublishError::ClaimLost { dataset, key, seconds: CLAIM_LIFE.as_secs() }.into()
+        Err(PublishError::ClaimLost { dataset, key, seconds: CLAIM_LIFE.as_secs() }.into())
     }
 
     /// Gives it back. If that fails it runs out.

@@ -135,16 +135,8 @@ impl<S: ChunkStore> Publication<S> {
         let id = DatasetId::random().map_err(PublishError::Random)?;
         let clock = Clock::starting_at(store.now().await?);
         let mut claim = Claim::take(store, dataset, id).await?;
-        let begun = Old::look(store, dataset, options.replace, planned).await;
+        let begun = Self::look_and_drop(store, dataset, options, planned, &claim, clock).await;
         let old = match begun {
-            Ok(old) if options.replace == Replace::DropFirst => old.drop(store, clock).await,
-            begun => begun,
-        };
-        let checked = match old {
-            Ok(old) => room::check(store, options, planned).await.map(|()| old),
-            Err(error) => Err(error),
-        };
-        let old = match checked {
             Ok(old) => old,
             Err(error) => {
                 claim.release().await;
@@ -157,6 +149,22 @@ impl<S: ChunkStore> Publication<S> {
         tracing::info!(%dataset, %id, replaces = old.exists, "claimed");
         let (store, dataset, options) = (store.clone(), dataset.clone(), options.clone());
         Ok(Self { store, dataset, id, options, clock, old, claim, staged })
+    }
+
+    async fn look_and_drop(
+        store: &S,
+        dataset: &DatasetName,
+        options: &PublishOptions,
+        planned: &Planned,
+        claim: &Claim<S>,
+        clock: Clock,
+    ) -> Result<Old, Error> {
+        let mut old = Old::look(store, dataset, options.replace, planned).await?;
+        if options.replace == Replace::DropFirst {
+            old = old.drop(store, claim, clock).await?;
+        }
+        room::check(store, options, planned).await?;
+        Ok(old)
     }
 
     /// Stores a chunk under a name that no reader looks at yet. Chunks may come in any order.
@@ -252,9 +260,7 @@ impl<S: ChunkStore> Publication<S> {
     /// The one step that readers see: the manifest, the end of the staged chunks' time to live, and
     /// the beginning of the old ones'.
     async fn commit(&mut self, manifest: &Manifest) -> Result<Fingerprint, Error> {
-        if !self.claim.prolong().await? {
-            return Err(self.claim.lost());
-        }
+        self.claim.confirm().await?;
         let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
         let fingerprint = Fingerprint::of(&value);
         let until = self.options.time_to_live.map(|life| self.clock.now().after(life));

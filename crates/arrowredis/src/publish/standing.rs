@@ -14,7 +14,7 @@ use crate::key::{
 use crate::manifest::{Entry, Fingerprint};
 use crate::store::{Change, ChunkStore, Guard};
 
-use super::{KEYS_AT_ONCE, Planned, PublishError, REPLACED_LIFE, Replace, apply_in_batches};
+use super::{Claim, KEYS_AT_ONCE, Planned, PublishError, REPLACED_LIFE, Replace, apply_in_batches};
 
 /// How long the sign lives that says that a dataset is being removed: longer than its chunks.
 const SIGN_LIFE: Duration = Duration::from_secs(REPLACED_LIFE.as_secs() + 60);
@@ -92,8 +92,26 @@ impl Old {
     /// left of it is none, until that is gone.
     ///
     /// # Errors
-    /// [`PublishError::Overtaken`] when somebody else came between.
-    pub(crate) async fn drop<S: ChunkStore>(self, store: &S, clock: Clock) -> Result<Self, Error> {
+    /// [`PublishError::Overtaken`] when somebody else came between, [`PublishError::ClaimLost`] when
+    /// somebody else did before this looked.
+    pub(crate) async fn drop<S: ChunkStore>(
+        self,
+        store: &S,
+        claim: &Claim<S>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        if self.exists {
+            claim.confirm().await?;
+        }
+        self.remove(store, clock).await
+    }
+
+    /// Like [`Old::drop`], for whoever has no claim.
+    pub(crate) async fn remove<S: ChunkStore>(
+        self,
+        store: &S,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         if !self.exists {
             return Ok(self);
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use arrow_select::take::take_record_batch;
 use futures::future::{self, Either};
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
@@ -258,7 +258,8 @@ async fn upload<S: ChunkStore>(
             Ok::<_, Error>(stored)
         })
         .try_buffer_unordered(options.max_inflight.max(1));
-    let mut sends = std::pin::pin!(sends);
+    // Boxed, its type is Send for the lifetimes at hand; unboxed, the compiler asks for all.
+    let mut sends = sends.boxed();
 
     let mut stored = Work::default();
     loop {

@@ -27,3 +27,12 @@ mod generated;
 
 /// Comparing files.
 mod verifying;
+
+/// Datasets appear and go as a whole, wherever a writer dies or is held up.
+mod publishing;
+
+/// Readers that overlap one replacement after another: never a blend, never a false alarm.
+mod races;
+
+/// Every verb can run as a task of its own, on whatever thread.
+mod spawning;

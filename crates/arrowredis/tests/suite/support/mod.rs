@@ -1,6 +1,7 @@
 //! Servers, files and arbitrary data.
 
 pub(crate) mod arbitrary;
+pub(crate) mod stepping;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -59,6 +60,11 @@ impl World {
 
     pub(crate) fn store(&self) -> RedisStore {
         self.wait(RedisStore::connect(&self.server.url())).unwrap()
+    }
+
+    /// Another one, for whoever waits already.
+    pub(crate) async fn store_async(&self) -> RedisStore {
+        RedisStore::connect(&self.server.url()).await.unwrap()
     }
 
     pub(crate) fn split(&self, file: &Path, name: &str) -> Result<SplitReport, Error> {
