@@ -6,10 +6,14 @@
 //!
 //! ```text
 //! generate   options --columns--> RecordBatch... --ipc--> dataset.arrow
-//! split      dataset.arrow --ipc--> blocks --partition--> chunks --store--> Redis
-//! read       Redis --plan, within a byte budget--> chunks --decode--> batches in order --> report
-//! verify     two files --> the first difference
+//! split      dataset.arrow --ipc--> blocks --partition--> chunks --publish--> Redis
+//! read       Redis --manifest, plan, within a byte budget--> chunks --decode--> batches in order
+//! verify     two files, or a stored dataset and its manifest or file --> the first difference
+//! catalog    list, describe, remove, alias, copy, touch, adopt
 //! ```
+//!
+//! A dataset has a *manifest* that lists its chunks with their checksums. It appears as a whole, in
+//! place of the one before, and a reader gets all of one or all of the other.
 //!
 //! The verbs are async functions on a tokio runtime. They compute on its blocking threads and
 //! print nothing; each returns a [`report`].

@@ -1,5 +1,9 @@
 //! Tests of the command as a user runs it: processes, exit codes, what is printed where.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and may say what it met"
+)]
 
 /// Running the command and looking at what it did.
 mod support;
@@ -15,3 +19,6 @@ mod interruptions;
 
 /// Splits that are killed.
 mod crashes;
+
+/// The commands that look after datasets.
+mod looking_after;

@@ -1,5 +1,7 @@
 //! VERB: the datasets and aliases of a store.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::clock::Timestamp;
@@ -26,7 +28,7 @@ const MANIFESTS_AT_ONCE: usize = 8;
 pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport, Error> {
     let keys = store.keys(&manifest_pattern(pattern)).await?;
     let now = store.now().await?;
-    let names: Vec<_> = keys.iter().filter_map(|key| parse_manifest_key(key)).collect();
+    let names: BTreeSet<_> = keys.iter().filter_map(|key| parse_manifest_key(key)).collect();
     let entries: Vec<Option<ListedEntry>> = stream::iter(names)
         .map(|name| describe(store, name, now))
         .buffered(MANIFESTS_AT_ONCE)

@@ -4,6 +4,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
+    clippy::print_stdout,
     reason = "a test fails by panicking, and its numbers are its own"
 )]
 
@@ -36,3 +37,6 @@ mod races;
 
 /// Every verb can run as a task of its own, on whatever thread.
 mod spawning;
+
+/// What version 1 of the format has stored, read for ever.
+mod format_v1;
