@@ -21,7 +21,7 @@ pub(super) async fn run(args: &Rm, output: &Output) -> Result<Exit, Failure> {
 
 /// Asks, on another thread so that a signal still ends the command while nobody answers.
 async fn confirmed(args: &Rm, output: &Output) -> Result<bool, Failure> {
-    output.ask(&format!("Remove '{}' with all its keys? [y/N] ", args.prefix));
+    output.ask(&format!("Remove '{}', with all keys if it is a dataset? [y/N] ", args.prefix));
     let (sender, answered) = tokio::sync::oneshot::channel();
     // A thread of its own, which nobody waits for: reading cannot be called off.
     std::thread::spawn(move || {

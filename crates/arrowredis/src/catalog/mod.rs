@@ -1,6 +1,6 @@
 //! What names stand for in a store: datasets with their manifests, and aliases.
 //!
-//! [`find`] is what every verb begins with. Writing datasets is `publish`'s matter.
+//! Every verb begins by asking here. Writing datasets is `publish`'s matter.
 
 mod adopt;
 mod alias;

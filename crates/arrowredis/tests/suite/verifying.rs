@@ -1,24 +1,27 @@
 //! Comparing files.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type};
 use arrow_array::{
-    ArrayRef, Float64Array, Int32Array, ListArray, RecordBatch, RunArray, StringArray, make_array,
+    ArrayRef, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, RunArray, StringArray,
+    make_array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrowredis::error::Error;
 use arrowredis::ipc::Codec;
 use arrowredis::progress::Unwatched;
 use arrowredis::report::{Difference, VerifyReport};
-use arrowredis::verify::verify_files;
+use arrowredis::split::SplitOptions;
+use arrowredis::verify::{verify_dataset, verify_dataset_with_file, verify_files};
 use proptest::test_runner::{Config, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use tempfile::TempDir;
 
 use crate::support::arbitrary::data;
-use crate::support::{joined, write_file, write_stream};
+use crate::support::{World, dataset, joined, write_file, write_stream};
 
 fn compare(folder: &TempDir) -> Result<VerifyReport, Error> {
     let (one, two) = (folder.path().join("1"), folder.path().join("2"));
@@ -235,4 +238,132 @@ fn values_that_are_not_the_first_difference_are_not_searched() {
         "{difference:?}"
     );
     assert_eq!(two.column(0).as_primitive::<Int32Type>().value(2), 0);
+}
+
+/// A file whose batches hold these partitions, a row each; values count up in each partition.
+fn partitioned(path: &Path, batches: &[&[i64]], codec: Codec) {
+    let fields = ["partition", "value"].map(|name| Field::new(name, DataType::Int64, false));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let mut next = std::collections::BTreeMap::new();
+    let batches: Vec<_> = batches
+        .iter()
+        .map(|partitions| {
+            let values: Vec<i64> = partitions
+                .iter()
+                .map(|partition| {
+                    let value = next.entry(*partition).or_insert(0);
+                    *value += 1;
+                    *value
+                })
+                .collect();
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(Int64Array::from(partitions.to_vec())),
+                Arc::new(Int64Array::from(values)),
+            ];
+            RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+        })
+        .collect();
+    write_file(path, &schema, &batches, codec);
+}
+
+/// Goal: a dataset is compared with what a split of the file would store, wherever in the file the
+/// rows of a partition lie.
+#[test]
+fn a_dataset_is_compared_with_a_file_whose_partitions_lie_interleaved() {
+    let world = World::new();
+    let (stored, other) = (world.path("stored"), world.path("other"));
+    let interleaved: [&[i64]; 6] = [&[1, 1], &[0, 2, 0], &[], &[1], &[0, 0], &[2, 0, 1]];
+    partitioned(&stored, &interleaved, Codec::Uncompressed);
+    let options = SplitOptions { compression: Some(Codec::Zstd), ..SplitOptions::default() };
+    world.split_with(&stored, "d", &options).unwrap();
+    let compare = |path: &Path| {
+        let (store, name) = (world.store(), dataset("d"));
+        let report = verify_dataset_with_file(&store, &name, path, None, &Unwatched);
+        world.wait(report).unwrap()
+    };
+    let report = compare(&stored);
+    assert!(report.equal, "{:?}", report.difference);
+    assert_eq!((report.rows, report.chunks), (11, 9));
+
+    // The same chunks in another order. The empty batch goes with partition 0 either way.
+    partitioned(
+        &other,
+        &[&[2], &[0, 0], &[], &[0, 0], &[0], &[2], &[1, 1], &[1], &[1]],
+        Codec::Lz4,
+    );
+    let report = compare(&other);
+    assert!(report.equal, "{:?}", report.difference);
+
+    // The same rows of each partition, in other chunks.
+    partitioned(&other, &[&[1, 1, 1], &[0, 2, 0], &[], &[0, 0], &[2, 0, 1]], Codec::Lz4);
+    let difference = compare(&other).difference.unwrap();
+    assert!(matches!(&difference, Difference::Chunk { .. }), "{difference:?}");
+
+    // A partition more, a chunk less.
+    partitioned(&other, &[&[1, 1], &[0, 2, 0], &[], &[1], &[0, 0], &[2, 0, 1, 9]], Codec::Lz4);
+    let Difference::Chunk { key, stored, .. } = compare(&other).difference.unwrap() else {
+        panic!("a chunk is missing")
+    };
+    assert_eq!((key.as_str(), stored.as_str()), ("d:{part=00009}:batch=00000", "no such chunk"));
+    partitioned(&other, &[&[1, 1], &[0, 2, 0], &[], &[1], &[0, 0], &[2, 0]], Codec::Lz4);
+    let Difference::Chunk { key, file, .. } = compare(&other).difference.unwrap() else {
+        panic!("a chunk is beyond")
+    };
+    assert_eq!((key.as_str(), file.as_str()), ("d:{part=00001}:batch=00002", "no such chunk"));
+
+    // Another value.
+    partitioned(&other, &[&[1, 1], &[2, 0, 0], &[], &[1], &[0, 0], &[2, 0, 1]], Codec::Lz4);
+    let report = compare(&other);
+    assert!(report.equal, "rows of different partitions may change places: {report:?}");
+    let schema = Arc::new(Schema::new(vec![Field::new("partition", DataType::Int64, false)]));
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+    write_file(&other, &schema, &[batch], Codec::Zstd);
+    assert!(matches!(compare(&other).difference, Some(Difference::Schema { .. })));
+}
+
+#[test]
+fn a_value_that_differs_from_the_files_is_named_with_its_chunk() {
+    let world = World::new();
+    let path = world.path("d");
+    partitioned(&path, &[&[0, 0, 0], &[1, 1, 1]], Codec::Uncompressed);
+    world.split(&path, "d").unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    // The only place where a 2 and a 3 of 64 bits stand one after the other: once in each batch.
+    let pattern: Vec<u8> = [2i64, 3].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let at = bytes.windows(16).rposition(|window| window == pattern).unwrap();
+    let mut changed = bytes.clone();
+    changed[at] = 7;
+    std::fs::write(&path, changed).unwrap();
+    let (store, name) = (world.store(), dataset("d"));
+    let report = verify_dataset_with_file(&store, &name, &path, None, &Unwatched);
+    let difference = world.wait(report).unwrap().difference.unwrap();
+    let expected = Difference::StoredValue {
+        key: "d:{part=00001}:batch=00000".to_owned(),
+        row: 1,
+        column: "value".to_owned(),
+        value1: "7".to_owned(),
+        value2: "2".to_owned(),
+    };
+    assert_eq!(difference, expected);
+}
+
+/// Goal: whatever a file holds, its own split is equal to it. Method: arbitrary schemas and values.
+#[test]
+fn every_dataset_is_equal_to_the_file_that_it_was_split_from() {
+    let world = World::new();
+    let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
+    let result = runner.run(&data(), |data| {
+        let (path, name) = (world.path("d"), world.fresh_name());
+        write_stream(&path, &data.schema, &data.batches, Codec::Lz4);
+        world.split(&path, &name).unwrap();
+        let (store, name) = (world.store(), dataset(&name));
+        let report = verify_dataset_with_file(&store, &name, &path, None, &Unwatched);
+        let report = world.wait(report).unwrap();
+        prop_assert!(report.equal, "{:?}", report.difference);
+        let whole = world.wait(verify_dataset(&store, &name, &Unwatched)).unwrap();
+        prop_assert!(whole.whole, "{:?}", whole);
+        Ok(())
+    });
+    result.unwrap();
 }
