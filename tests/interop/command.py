@@ -21,7 +21,7 @@ class Command:
     def run(self, *arguments, exit=DONE):
         """Runs to the end; fails unless the exit code is the expected one."""
         line = [self.program, *arguments]
-        if arguments[0] in ("split", "read"):
+        if arguments[0] != "gen" and "--file1" not in arguments:
             line += ["--redis-url", self.url]
         line = [str(word) for word in line]
         done = subprocess.run(line, capture_output=True, timeout=SECONDS, check=False)
@@ -41,13 +41,17 @@ class Command:
         assert len(lines) == 1 and lines[0].startswith("error: "), lines
         return lines[0]
 
+    def report(self, *arguments, exit=DONE):
+        """Runs with --json; returns the report, which must be all that is on stdout."""
+        return json.loads(self.run(*arguments, "--json", exit=exit).stdout)
+
     def gen(self, out, *options):
         self.run("gen", "--out", out, *options)
         return out
 
     def split(self, inp, prefix, *options):
         """Stores a file; returns the report."""
-        return json.loads(self.run("split", "--json", "--inp", inp, "--prefix", prefix, *options).stdout)
+        return self.report("split", "--inp", inp, "--prefix", prefix, *options)
 
     def read_to_file(self, prefix, out, *options):
         self.run("read", "--prefix", prefix, "--out", out, *options)

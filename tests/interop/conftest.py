@@ -7,6 +7,7 @@
 Nothing is skipped: without redis-server on the PATH or without the command the suite fails.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -29,22 +30,35 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory):
+    """The port of a redis-server on loopback."""
+    with server(tmp_path_factory.mktemp("redis")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def other_port(tmp_path_factory):
+    """The port of a second one."""
+    with server(tmp_path_factory.mktemp("other-redis")) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def server(folder):
     """A redis-server on a free loopback port, ended by its own process id."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.fail("redis-server is not on the PATH; install it: the suite needs a real server")
-    folder = tmp_path_factory.mktemp("redis")
     # Another program may take a free port before the server does.
     for _ in range(STARTS):
         port = free_port()
-        server = start(program, folder, port)
+        process = start(program, folder, port)
         try:
-            if answers(server, port):
+            if answers(process, port):
                 yield port
                 return
         finally:
-            server.terminate()
-            server.wait(timeout=START_SECONDS)
+            process.terminate()
+            process.wait(timeout=START_SECONDS)
     pytest.fail(f"redis-server did not start; its log:\n{(folder / 'log').read_text()}")
 
 
@@ -83,6 +97,13 @@ def answers(server, port):
 def client(redis_port):
     """redis-py, connected to the server."""
     with redis.Redis(host="127.0.0.1", port=redis_port) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def other_client(other_port):
+    """redis-py, connected to the second server."""
+    with redis.Redis(host="127.0.0.1", port=other_port) as client:
         yield client
 
 

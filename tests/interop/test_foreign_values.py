@@ -167,7 +167,7 @@ def test_keys_of_others_are_left_alone(arrowredis, client, prefix, tmp_path):
     store(client, prefix, {(0, 0): value_of(BATCHES[0])})
     store(client, f"{prefix}:more", {(0, 1): b"another dataset"})
     store(client, f"x{prefix}", {(0, 1): b"another dataset"})
-    for name in ("{part=1}:batch=00000", "{part=00000}:batch=1", "{part=00000}:batch=00001:more", "manifest"):
+    for name in ("{part=1}:batch=00000", "{part=00000}:batch=1", "{part=00000}:batch=00001:more", "manifests"):
         client.set(f"{prefix}:{name}", "not a chunk")
     assert_reads(arrowredis, prefix, tmp_path, pa.Table.from_batches(BATCHES[:1]))
 

@@ -218,7 +218,7 @@ def test_batches_are_counted_in_file_order(
 
 def test_splitting_again_overwrites(arrowredis, prefix, tmp_path):
     for table in (in_batches(LONG, 2_000), in_batches(LONG.slice(7), 2_000)):
-        arrowredis.split(write(table, tmp_path / "source"), prefix)
+        arrowredis.split(write(table, tmp_path / "source"), prefix, "--replace")
     assert_same(read_file(arrowredis.read_to_file(prefix, tmp_path / "copy.arrow")), LONG.slice(7))
 
 

@@ -208,11 +208,18 @@ pub(crate) struct Published {
     /// Remove a dataset of that name before anything is stored, when memory cannot hold both
     #[arg(long, conflicts_with = "replace")]
     drop_first: bool,
-    /// How long the dataset lives, such as 90s, 15m, 1h or 7d [default: for ever]
+    /// How long the dataset lives, such as 90s, 15m, 1h or 7d [default: for ever, and for a copy as
+    /// long as what was copied]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     ttl: Option<Duration>,
     /// How long a replaced dataset's chunks stay for reads that began before [default: not at all]
-    #[arg(long, value_name = "TIME", value_parser = lifetime, requires = "replace")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = lifetime,
+        requires = "replace",
+        conflicts_with = "drop_first"
+    )]
     keep_old: Option<Duration>,
 }
 

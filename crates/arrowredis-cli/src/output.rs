@@ -141,6 +141,7 @@ impl Output {
 }
 
 fn line(to: To, text: &str) -> Result<(), Failure> {
+    let text = printable(text);
     match to {
         To::Stdout => writeln!(io::stdout().lock(), "{text}").map_err(Failure::Stdout),
         To::Stderr => {
@@ -153,7 +154,31 @@ fn line(to: To, text: &str) -> Result<(), Failure> {
 
 fn error_line(error: &str) {
     // Neither the exit code nor the JSON report depends on somebody reading this.
-    let _ = writeln!(io::stderr().lock(), "error: {error}");
+    let _ = writeln!(io::stderr().lock(), "error: {}", printable(error));
+}
+
+/// The text without anything that a terminal would obey: names in a schema are anybody's.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The text on one line.
+fn inline(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
+/// So many of something.
+fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", HumanCount(number))
 }
 
 /// The text without the user and password of any address among the arguments.
@@ -212,9 +237,9 @@ pub(crate) fn generated(report: &GenerateReport) -> String {
 
 pub(crate) fn stored(report: &SplitReport) -> String {
     let mut text = format!(
-        "Stored {} chunks in {} partitions under '{}:{{part=XXXXX}}:batch=YYYYY' at {}{}\n{}",
-        HumanCount(report.chunks),
-        HumanCount(report.partitions),
+        "Stored {} in {} under '{}:{{part=XXXXX}}:batch=YYYYY' at {}{}\n{}",
+        count(report.chunks, "chunk"),
+        count(report.partitions, "partition"),
         report.dataset,
         report.store,
         if report.replaced { ", replacing what was there" } else { "" },
@@ -251,7 +276,7 @@ pub(crate) fn listed(report: &ListReport) -> String {
                 time_to_live_seconds.map_or("for ever".to_owned(), span),
             ],
             ListedKind::Alias { dataset } => vec![name, format!("-> {dataset}")],
-            ListedKind::Damaged { what } => vec![name, format!("damaged manifest: {what}")],
+            ListedKind::Unreadable { what } => vec![name, format!("unreadable manifest: {what}")],
         });
     }
     if report.entries.is_empty() {
@@ -283,13 +308,12 @@ pub(crate) fn described(report: &InfoReport) -> String {
     let state = match report.state {
         State::Whole => "whole: every chunk is there with its length".to_owned(),
         State::WholeNotRenamed => format!(
-            "whole, but {} chunks do not have their own names yet: their writer was interrupted or \
-             is still at it",
-            HumanCount(report.staged)
+            "whole, but without its own name yet for {}: the writer was interrupted or is still at it",
+            count(report.staged, "chunk")
         ),
         State::Damaged => format!(
-            "damaged: {} chunks are absent or of another length, the first is '{}'",
-            HumanCount(report.absent),
+            "damaged: {} absent or of another length, the first is '{}'",
+            count(report.absent, "chunk"),
             report.missing.first().map_or("", String::as_str)
         ),
     };
@@ -313,27 +337,31 @@ pub(crate) fn described(report: &InfoReport) -> String {
             DecimalBytes(report.memory_bytes)
         ),
     );
-    add("Written", format!("{} ago by {}", span(report.age_seconds), report.writer));
+    add("Written", format!("{} ago by {}", span(report.age_seconds), inline(&report.writer)));
     add("Id", report.dataset_id.to_string());
     add("Lives", report.time_to_live_seconds.map_or("for ever".to_owned(), span));
     if let Some(owner) = &report.being_written_by {
-        add("Claimed by", owner.clone());
+        add("Claimed by", inline(owner));
     }
     add("Columns", HumanCount(report.columns.len() as u64).to_string());
     for column in &report.columns {
         let nullable = if column.nullable { "" } else { ", no nulls" };
-        lines.push(format!("    {}: {}{nullable}", column.name, column.data_type));
+        let (name, data_type) = (inline(&column.name), inline(&column.data_type));
+        lines.push(format!("    {name}: {data_type}{nullable}"));
+        for (key, value) in &column.metadata {
+            lines.push(format!("      metadata {} = {}", inline(key), inline(value)));
+        }
     }
     for (key, value) in &report.metadata {
-        lines.push(format!("    metadata {key} = {value}"));
+        lines.push(format!("    metadata {} = {}", inline(key), inline(value)));
     }
     lines.push(format!("  Partitions:  {}", HumanCount(report.partitions.len() as u64)));
     for partition in report.partitions.iter().take(MOST_PARTITIONS) {
         lines.push(format!(
-            "    {:>5}: {} chunks, {} rows, {}",
+            "    {:>5}: {}, {}, {}",
             partition.partition,
-            HumanCount(partition.chunks),
-            HumanCount(partition.rows),
+            count(partition.chunks, "chunk"),
+            count(partition.rows, "row"),
             DecimalBytes(partition.bytes)
         ));
     }
@@ -347,16 +375,16 @@ pub(crate) fn described(report: &InfoReport) -> String {
 pub(crate) fn removed(report: &RemoveReport) -> String {
     match &report.alias_of {
         Some(dataset) => {
-            format!("Removed the alias '{}'; '{dataset}' is still there", report.name)
+            format!("Removed the alias '{}'; '{dataset}', for which it stood, was not", report.name)
         }
         None => format!(
-            "Removed '{}' with {} chunks at {}{}",
+            "Removed '{}' with {} at {}{}",
             report.name,
-            HumanCount(report.chunks),
+            count(report.chunks, "chunk"),
             report.store,
             match report.leftovers {
                 0 => String::new(),
-                some => format!(", and {} keys that an interrupted writer left", HumanCount(some)),
+                some => format!(", and {} that an interrupted writer left", count(some, "key")),
             }
         ),
     }
@@ -373,8 +401,8 @@ pub(crate) fn aliased(report: &AliasReport) -> String {
 
 pub(crate) fn copied(report: &CopyReport) -> String {
     format!(
-        "Copied {} chunks of '{}' at {} to '{}' at {}{}\n{}",
-        HumanCount(report.chunks),
+        "Copied {} of '{}' at {} to '{}' at {}{}\n{}",
+        count(report.chunks, "chunk"),
         report.dataset,
         report.store,
         report.copy,
@@ -385,23 +413,27 @@ pub(crate) fn copied(report: &CopyReport) -> String {
 }
 
 pub(crate) fn touched(report: &TouchReport) -> String {
-    format!(
+    let lives = report.time_to_live_seconds;
+    let mut text = format!(
         "'{}' at {} lives {}",
         report.dataset,
         report.store,
-        report
-            .time_to_live_seconds
-            .map_or("for ever".to_owned(), |life| format!("{} from now on", span(life)))
-    )
+        lives.map_or("for ever".to_owned(), |life| format!("{} from now on", span(life)))
+    );
+    if report.absent > 0 {
+        let absent = count(report.absent, "chunk");
+        text.push_str(&format!("\n  It is damaged: {absent} absent or of another length"));
+    }
+    text
 }
 
 pub(crate) fn adopted(report: &AdoptReport) -> String {
     format!(
-        "Wrote the manifest of '{}' at {}: {} chunks in {} partitions, {}\n{}",
+        "Wrote the manifest of '{}' at {}: {} in {}, {}\n{}",
         report.dataset,
         report.store,
-        HumanCount(report.chunks),
-        HumanCount(report.partitions),
+        count(report.chunks, "chunk"),
+        count(report.partitions, "partition"),
         report.codec,
         figures("Stored size", report.bytes, report.rows, report.seconds),
     )
@@ -413,9 +445,9 @@ pub(crate) fn checked(report: &DatasetVerifyReport) -> String {
     } else {
         let lost = report.chunks_expected - report.chunks;
         let mut lines = vec![format!(
-            "Damaged: {} of {} chunks are absent or not as they were written",
-            HumanCount(lost),
-            HumanCount(report.chunks_expected)
+            "Damaged: of {}, {} absent or not as written",
+            count(report.chunks_expected, "chunk"),
+            HumanCount(lost)
         )];
         lines.extend(report.missing.iter().map(|key| format!("  '{key}': it is absent")));
         lines.extend(report.damaged.iter().map(|Fault { key, what }| format!("  '{key}': {what}")));
@@ -438,19 +470,20 @@ pub(crate) fn fetched(report: &ReadReport) -> String {
         text.push_str(&format!("\n  Wrote:       {} ({})", out.display(), DecimalBytes(bytes)));
     }
     let skipped = report.chunks_expected - report.chunks_present;
-    if let Some(first) = report.missing.first().or(report.damaged.first().map(|fault| &fault.key)) {
-        text.push_str(&format!(
-            "\n  Missing:     {} chunks, the first is '{first}'",
-            HumanCount(skipped)
-        ));
+    if skipped > 0 {
+        text.push_str(&format!("\n  Left out:    {}", count(skipped, "chunk")));
+    }
+    if let Some(first) = report.missing.first() {
+        let others = if report.missing.len() > 1 { ", and others" } else { "" };
+        text.push_str(&format!("\n  Absent:      '{first}'{others}"));
     }
     for Fault { key, what } in &report.damaged {
         text.push_str(&format!("\n  Damaged:     '{key}': {what}"));
     }
     if report.restarts > 0 {
         text.push_str(&format!(
-            "\n  Began anew:  {} times, because the dataset was replaced meanwhile",
-            report.restarts
+            "\n  Began anew:  {}, because the dataset was replaced meanwhile",
+            count(report.restarts.into(), "time")
         ));
     }
     text
@@ -484,7 +517,7 @@ fn verdict(report: &VerifyReport, one: &str, two: &str) -> String {
              column '{column}': {value1} in {one}, {value2} in {two}"
         ),
         Some(Difference::Chunk { key, file, stored }) => {
-            format!("Different: '{key}' would have {file} if {one} were split; {two} has {stored}")
+            format!("Different: for '{key}' there is {file} in {one} and {stored} in {two}")
         }
     }
 }

@@ -272,7 +272,7 @@ pub enum DataError {
     },
     /// A chunk is absent.
     #[error(
-        "'{key}' is absent: {why}; split the dataset again, or skip what is absent with \
+        "'{key}' is absent: {why}. Split the dataset again, or read without what is absent with \
          --allow-missing"
     )]
     Missing {
@@ -292,8 +292,8 @@ pub enum DataError {
     /// A chunk is not the one that the manifest lists.
     #[error(
         "'{key}' is not the chunk that the manifest lists: expected {expected}, found {found}; it \
-         was truncated, altered, or overwritten by another program. Split the dataset again, or \
-         skip what is not as it was written with --allow-missing"
+         was truncated, altered, or overwritten by another program. Split the dataset again, or read \
+         without what is not as it was written with --allow-missing"
     )]
     NotAsWritten {
         /// The key.
@@ -305,14 +305,32 @@ pub enum DataError {
     },
     /// What stands under a manifest's key cannot be read.
     #[error(
-        "the manifest '{key}' is damaged; write it anew with 'arrowredis adopt', which reads every \
-         chunk that is there, or split the dataset again with --replace"
+        "the manifest '{key}' is damaged; split the dataset again with --replace or, if its source \
+         is gone, take the chunks that are there for all of it with 'arrowredis adopt'"
     )]
     Manifest {
         /// The key.
         key: String,
         /// What is wrong with it.
         source: Box<ManifestError>,
+    },
+    /// A manifest was written by a later version of this program.
+    #[error("the manifest '{key}' is of a later format; nothing was changed")]
+    NewerManifest {
+        /// The key.
+        key: String,
+        /// The version, and the one that is known.
+        source: Box<ManifestError>,
+    },
+    /// Chunks without a manifest belong to a dataset whose publication was not finished.
+    #[error(
+        "'{key}' belongs to a dataset that was published and has lost its manifest before all its \
+         chunks had their own names; what has those may be of an older one. Split the dataset again \
+         with --replace"
+    )]
+    Unfinished {
+        /// A staged chunk's key.
+        key: String,
     },
     /// A name stands for a dataset that is not there.
     #[error(
@@ -358,8 +376,8 @@ pub enum DataError {
     },
     /// A chunk has another schema than the first one.
     #[error(
-        "the schema of '{key}' differs from that of '{first}': {difference}; \
-         the prefix holds more than one dataset"
+        "the schemas of '{first}' and '{key}' differ: {difference}; one of them is of another \
+         dataset"
     )]
     SchemaDiffers {
         /// The key.

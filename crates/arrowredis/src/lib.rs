@@ -87,6 +87,8 @@ pub mod error;
 
 mod budget;
 
+mod glob;
+
 mod nested;
 
 mod output_file;

@@ -183,7 +183,7 @@ pub enum ListedKind {
         dataset: String,
     },
     /// Something that cannot be read.
-    Damaged {
+    Unreadable {
         /// Why.
         what: String,
     },
@@ -258,6 +258,8 @@ pub struct ColumnInfo {
     pub data_type: String,
     /// Whether it may hold nulls.
     pub nullable: bool,
+    /// What is known of it beside that.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A partition of a dataset.
@@ -282,6 +284,8 @@ pub struct TouchReport {
     pub store: String,
     /// Its chunks.
     pub chunks: u64,
+    /// Those of them that are absent or of another length.
+    pub absent: u64,
     /// How long it lives from now on; `None` for ever.
     pub time_to_live_seconds: Option<f64>,
 }

@@ -18,7 +18,7 @@ use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER, listed};
+use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER, is_removed, unlisted_chunks};
 use crate::report::AdoptReport;
 use crate::schema_difference::schema_difference;
 use crate::store::{Change, ChunkStore, Guard, Life};
@@ -34,11 +34,11 @@ const CHUNKS_AT_ONCE: usize = 64;
 /// Reads every chunk that stands under a dataset's own names and writes the manifest that lists
 /// them, so that from now on every change of them is seen. A damaged manifest is replaced.
 ///
-/// If chunks have a time to live the manifest gets the shortest one.
+/// If chunks have a time to live, all get the shortest one, as the keys of a dataset do.
 ///
 /// # Errors
-/// [`Error::Data`] when there is no chunk, a gap between two, one that is damaged, or one with
-/// another schema; [`Error::Options`] when there is a manifest that is whole.
+/// [`Error::Data`] when there is no chunk, a gap between two, one that is damaged, one with another
+/// schema, or one that was published and lost its manifest before it had its own name; [`Error::Options`] when there is a manifest that is whole.
 pub async fn adopt<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
@@ -60,7 +60,11 @@ async fn adopt_claimed<S: ChunkStore>(
     let started = Instant::now();
     let key = manifest_key(dataset);
     let fingerprint = unadopted(store, dataset).await?;
-    let ids = listed(store, dataset).await?;
+    let ids = if is_removed(store, dataset).await? {
+        BTreeSet::new()
+    } else {
+        unlisted_chunks(store, dataset).await?
+    };
     check_listed(store, dataset, &ids)?;
     progress.planned(Work { chunks: ids.len() as u64, rows: 0, bytes: 0 });
 
@@ -89,8 +93,12 @@ async fn adopt_claimed<S: ChunkStore>(
     let value = Entry::Dataset(manifest).encode().map_err(Error::Encode)?;
     let length = value.len();
     let value = (vec![value.into()], length).into();
-    let put = Change::Put { key: key.clone(), value, until };
-    if !store.apply(&Guard::new(dataset, fingerprint), vec![put]).await? {
+    let mut changes = vec![Change::Put { key: key.clone(), value, until }];
+    if until.is_some() {
+        let expire = |id| Change::Expire { key: chunk_key(dataset, id), until };
+        changes.extend(ids.iter().copied().map(expire));
+    }
+    if !store.apply(&Guard::new(dataset, fingerprint), changes).await? {
         return Err(PublishError::Overtaken { dataset: dataset.to_string(), key }.into());
     }
     Ok(AdoptReport { seconds: started.elapsed().as_secs_f64(), ..report })

@@ -4,7 +4,7 @@ use crate::dataset::DatasetName;
 use crate::error::{DataError, Error, OptionsError};
 use crate::key::manifest_key;
 use crate::manifest::Entry;
-use crate::publish::PublishError;
+use crate::publish::{PublishError, unlisted_chunks};
 use crate::report::AliasReport;
 use crate::store::{Change, ChunkStore, Guard};
 
@@ -46,7 +46,13 @@ pub async fn alias<S: ChunkStore>(
             ));
         }
         Some(Entry::Alias(before)) => Some(before.to_string()),
-        None => None,
+        None if unlisted_chunks(store, name).await?.is_empty() => None,
+        None => {
+            return refused(format!(
+                "chunks without a manifest stand under '{name}'; choose another name, or remove \
+                 them with 'arrowredis rm {name}'"
+            ));
+        }
     };
     let key = manifest_key(name);
     let value = Entry::Alias(dataset.clone()).encode().map_err(Error::Encode)?;

@@ -15,7 +15,7 @@ use crate::progress::{Progress, Work};
 use crate::publish::{Planned, Publication, PublishOptions, Published};
 use crate::read::{Edition, sound_value};
 use crate::report::CopyReport;
-use crate::store::ChunkStore;
+use crate::store::{ChunkStore, Life};
 
 use super::{Found, find, look_up};
 
@@ -27,7 +27,8 @@ const CHUNKS_AT_ONCE: usize = 256;
 
 /// Copies a dataset without decoding it. Every value is checked against the manifest on its way.
 ///
-/// The copy is a dataset of its own, published as a whole; it lives as long as the options say.
+/// The copy is a dataset of its own, published as a whole. It lives as long as the options say or, if
+/// they do not, as long as the dataset still does.
 ///
 /// # Errors
 /// [`Error::Data`] when the name stands for no dataset with a manifest, a chunk is not as it was
@@ -56,7 +57,15 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
     let (rows, bytes) = (manifest.rows(), manifest.bytes());
     progress.planned(Work { chunks: manifest.chunks.len() as u64, rows, bytes });
     let chunks = manifest.chunks.iter().map(|chunk| chunk.id).collect();
-    let publication = Publication::begin(to, copy, options, &Planned { chunks, bytes }).await?;
+    let mut options = options.clone();
+    if options.time_to_live.is_none() {
+        let life = from.lives(vec![manifest_key(&dataset)]).await?.pop().flatten();
+        options.time_to_live = match life {
+            Some(Life::For(left)) => Some(left),
+            _ => None,
+        };
+    }
+    let publication = Publication::begin(to, copy, &options, &Planned { chunks, bytes }).await?;
 
     let edition = Edition { id: manifest.id, fingerprint, schema: Arc::clone(&manifest.schema) };
     if let Err(error) = transfer(from, &dataset, &edition, &manifest, &publication, progress).await

@@ -8,7 +8,7 @@ use crate::key::{chunk_key, claim_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::publish::KEYS_AT_ONCE;
 use crate::report::{ColumnInfo, InfoReport, PartitionInfo, ReadReport, State};
-use crate::store::{ChunkStore, Life};
+use crate::store::{ChunkStore, Life, StoreError};
 
 use super::{Found, find};
 
@@ -58,10 +58,10 @@ pub async fn info<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<InfoRe
 
 /// Which of a dataset's chunks are where.
 #[derive(Debug, Default)]
-struct Presence {
+pub(super) struct Presence {
     memory: u64,
     staged: u64,
-    absent: u64,
+    pub(super) absent: u64,
     missing: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl Presence {
     }
 }
 
-async fn presence<S: ChunkStore>(
+pub(super) async fn presence<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     manifest: &Manifest,
@@ -110,7 +110,7 @@ async fn not_there<S: ChunkStore>(
     memory: &mut u64,
 ) -> Result<Vec<ChunkEntry>, Error> {
     let keys: Vec<_> = entries.iter().map(key).collect();
-    let lengths = store.lengths(keys.clone()).await?;
+    let lengths = lengths(store, &keys).await?;
     let (mut absent, mut present) = (Vec::new(), Vec::new());
     for ((entry, key), length) in entries.iter().zip(keys).zip(lengths) {
         if length == Some(entry.bytes) {
@@ -124,11 +124,28 @@ async fn not_there<S: ChunkStore>(
     Ok(absent)
 }
 
+/// The lengths of values; none, too, where something else than a value is.
+async fn lengths<S: ChunkStore>(store: &S, keys: &[String]) -> Result<Vec<Option<u64>>, Error> {
+    match store.lengths(keys.to_vec()).await {
+        Err(StoreError::NotAChunk { .. }) => {}
+        lengths => return Ok(lengths?),
+    }
+    let mut lengths = Vec::with_capacity(keys.len());
+    for key in keys {
+        match store.lengths(vec![key.clone()]).await {
+            Err(StoreError::NotAChunk { .. }) => lengths.push(None),
+            length => lengths.extend(length?),
+        }
+    }
+    Ok(lengths)
+}
+
 fn columns(manifest: &Manifest) -> Vec<ColumnInfo> {
     let column = |field: &arrow_schema::FieldRef| ColumnInfo {
         name: field.name().clone(),
         data_type: field.data_type().to_string(),
         nullable: field.is_nullable(),
+        metadata: field.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
     };
     manifest.schema.fields().iter().map(column).collect()
 }

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::clock::Timestamp;
 use crate::dataset::DatasetName;
 use crate::error::Error;
+use crate::glob::{matches, widened};
 use crate::key::{manifest_key, manifest_pattern, parse_manifest_key};
 use crate::manifest::Entry;
 use crate::report::{ListReport, ListedEntry, ListedKind};
@@ -24,11 +25,15 @@ const MANIFESTS_AT_ONCE: usize = 8;
 /// Datasets without one are not listed.
 ///
 /// # Errors
-/// [`Error::Store`] when the store fails. A manifest that cannot be read is listed as damaged.
+/// [`Error::Store`] when the store fails. A manifest that cannot be read is listed as such.
 pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport, Error> {
-    let keys = store.keys(&manifest_pattern(pattern)).await?;
+    let keys = store.keys(&manifest_pattern(&widened(pattern))).await?;
     let now = store.now().await?;
-    let names: BTreeSet<_> = keys.iter().filter_map(|key| parse_manifest_key(key)).collect();
+    let names: BTreeSet<_> = keys
+        .iter()
+        .filter_map(|key| parse_manifest_key(key))
+        .filter(|name| matches(pattern, name.as_str()))
+        .collect();
     let entries: Vec<Option<ListedEntry>> = stream::iter(names)
         .map(|name| describe(store, name, now))
         .buffered(MANIFESTS_AT_ONCE)
@@ -38,7 +43,17 @@ pub async fn list<S: ChunkStore>(store: &S, pattern: &str) -> Result<ListReport,
     Ok(ListReport { store: store.address().to_owned(), entries })
 }
 
-/// What stands under a name; `None` if it is gone meanwhile.
+/// What stands under a name, as [`list`] shows it; `None` if nothing does.
+///
+/// # Errors
+/// [`Error::Store`] when the store fails.
+pub async fn look<S: ChunkStore>(
+    store: &S,
+    name: &DatasetName,
+) -> Result<Option<ListedEntry>, Error> {
+    describe(store, name.clone(), store.now().await?).await
+}
+
 async fn describe<S: ChunkStore>(
     store: &S,
     name: DatasetName,
@@ -48,7 +63,7 @@ async fn describe<S: ChunkStore>(
     let value = match store.get(key.clone()).await {
         Err(StoreError::NotAChunk { .. }) => {
             let what = "expected a string value, found another type of key".to_owned();
-            let kind = ListedKind::Damaged { what };
+            let kind = ListedKind::Unreadable { what };
             return Ok(Some(ListedEntry { name: name.to_string(), kind }));
         }
         found => found?.pop().flatten(),
@@ -72,7 +87,7 @@ async fn describe<S: ChunkStore>(
             age_seconds: now.since(manifest.created).as_secs_f64(),
             time_to_live_seconds,
         },
-        Err(error) => ListedKind::Damaged { what: error.to_string() },
+        Err(error) => ListedKind::Unreadable { what: error.to_string() },
     };
     Ok(Some(ListedEntry { name: name.to_string(), kind }))
 }

@@ -23,7 +23,7 @@ pub use adopt::adopt;
 pub use alias::alias;
 pub use copy::copy;
 pub use info::info;
-pub use list::list;
+pub use list::{list, look};
 pub use remove::remove;
 pub use touch::{NewLife, touch};
 
@@ -47,7 +47,8 @@ pub(crate) struct Found {
 /// What stands under a name, an alias not followed.
 ///
 /// # Errors
-/// [`DataError::Manifest`] when what stands there is damaged.
+/// [`DataError::Manifest`] when what stands there is damaged, [`DataError::NewerManifest`] when it
+/// is of a later format.
 pub(crate) async fn look_up<S: ChunkStore>(
     store: &S,
     name: &DatasetName,
@@ -58,7 +59,10 @@ pub(crate) async fn look_up<S: ChunkStore>(
     };
     let fingerprint = Fingerprint::of(&value);
     let entry = decode(value).await?;
-    let entry = entry.map_err(|source| DataError::Manifest { key, source: Box::new(source) })?;
+    let entry = entry.map_err(|source| match source {
+        ManifestError::Version { .. } => DataError::NewerManifest { key, source: Box::new(source) },
+        _ => DataError::Manifest { key, source: Box::new(source) },
+    })?;
     Ok(Standing { fingerprint, entry: Some(entry) })
 }
 

@@ -9,6 +9,7 @@ use crate::publish::{Old, Planned, PublishError, Replace, apply_in_batches};
 use crate::report::TouchReport;
 use crate::store::{Change, ChunkStore, Guard, Life};
 
+use super::info::presence;
 use super::{Found, find};
 
 /// How long a dataset is to live from now on.
@@ -67,10 +68,12 @@ pub async fn touch<S: ChunkStore>(
         let dataset = dataset.to_string();
         return Err(PublishError::Overtaken { dataset, key }.into());
     }
+    let absent = presence(store, &dataset, &manifest).await?.absent;
     Ok(TouchReport {
         dataset: dataset.to_string(),
         store: store.address().to_owned(),
         chunks: manifest.chunks.len() as u64,
+        absent,
         time_to_live_seconds: life.map(|life| life.as_secs_f64()),
     })
 }

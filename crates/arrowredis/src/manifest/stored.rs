@@ -212,7 +212,8 @@ fn encode_schema_text(schema: &Schema) -> Result<String, IpcError> {
 
 fn decode_schema_text(text: &str) -> Result<SchemaRef, ManifestError> {
     let bytes = STANDARD.decode(text).map_err(|_| invalid(SCHEMA, "Base64", "other text"))?;
-    let stream = Stream::open(Buffer::from_vec(bytes), None)?;
+    let stream = Stream::open(Buffer::from_vec(bytes), None)
+        .map_err(|error| invalid(SCHEMA, "an IPC stream with a schema", &error.to_string()))?;
     Ok(Arc::clone(&stream.schema.schema))
 }
 

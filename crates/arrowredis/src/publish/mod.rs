@@ -30,7 +30,7 @@ use crate::store::{Change, ChunkStore, Guard};
 
 pub(crate) use claim::Claim;
 
-pub(crate) use standing::{Old, is_removed, listed};
+pub(crate) use standing::{Old, is_removed, unlisted_chunks};
 
 pub use error::PublishError;
 
@@ -98,18 +98,24 @@ pub(crate) struct Publication<S: ChunkStore> {
     staged: Arc<Staged>,
 }
 
-/// The chunks that the store has acknowledged.
+/// The chunks that were sent, and those of them that the store has acknowledged.
 #[derive(Debug, Default)]
-pub(crate) struct Staged(Mutex<Vec<ChunkEntry>>);
+pub(crate) struct Staged(Mutex<Sent>);
+
+#[derive(Debug, Default)]
+struct Sent {
+    ids: Vec<ChunkId>,
+    acknowledged: Vec<ChunkEntry>,
+}
 
 impl Staged {
-    fn entries(&self) -> MutexGuard<'_, Vec<ChunkEntry>> {
+    fn sent(&self) -> MutexGuard<'_, Sent> {
         // Nothing panics under the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ids(&self) -> Vec<ChunkId> {
-        self.entries().iter().map(|entry| entry.id).collect()
+        self.sent().ids.clone()
     }
 }
 
@@ -172,8 +178,9 @@ impl<S: ChunkStore> Publication<S> {
         let Chunk { id, rows, checksum, payload } = chunk;
         let entry = ChunkEntry { id, rows, bytes: payload.len() as u64, checksum };
         let until = self.clock.now().after(STAGED_LIFE);
+        self.staged.sent().ids.push(id);
         self.store.put(staged_key(&self.dataset, id, self.id), payload, Some(until)).await?;
-        self.staged.entries().push(entry);
+        self.staged.sent().acknowledged.push(entry);
         Ok(entry)
     }
 
@@ -225,7 +232,7 @@ impl<S: ChunkStore> Publication<S> {
     }
 
     fn manifest(&self, schema: SchemaRef, codec: StoredCodec) -> Manifest {
-        let mut chunks = self.staged.entries().clone();
+        let mut chunks = self.staged.sent().acknowledged.clone();
         chunks.sort_unstable_by_key(|entry| entry.id);
         Manifest {
             id: self.id,

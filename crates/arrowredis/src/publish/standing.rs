@@ -9,12 +9,15 @@ use crate::clock::{Clock, Timestamp};
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{
-    chunk_key, chunk_pattern, manifest_key, parse_chunk_key, removed_key, staged_key,
+    chunk_key, chunk_pattern, is_chunk_key, manifest_key, parse_chunk_key, removed_key, staged_key,
 };
 use crate::manifest::{Entry, Fingerprint};
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore, Guard, Life};
 
-use super::{Claim, KEYS_AT_ONCE, Planned, PublishError, REPLACED_LIFE, Replace, apply_in_batches};
+use super::{
+    Claim, KEYS_AT_ONCE, Planned, PublishError, REPLACED_LIFE, Replace, STAGED_LIFE,
+    apply_in_batches,
+};
 
 /// How long the sign lives that says that a dataset is being removed: longer than its chunks.
 const SIGN_LIFE: Duration = Duration::from_secs(REPLACED_LIFE.as_secs() + 60);
@@ -240,12 +243,37 @@ async fn any_there<S: ChunkStore>(
 }
 
 /// All chunks under their own names, whoever stored them.
-pub(crate) async fn listed<S: ChunkStore>(
+async fn listed<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
 ) -> Result<BTreeSet<ChunkId>, Error> {
     let keys = store.keys(&chunk_pattern(dataset)).await?;
     Ok(keys.iter().filter_map(|key| parse_chunk_key(dataset, key.as_bytes())).collect())
+}
+
+/// The chunks of a dataset without a manifest: all under their own names.
+///
+/// # Errors
+/// [`DataError::Unfinished`] when there are staged ones that were published: the manifest is lost,
+/// and without it nobody can tell which of the others are of the same dataset.
+pub(crate) async fn unlisted_chunks<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+) -> Result<BTreeSet<ChunkId>, Error> {
+    let keys = store.keys(&chunk_pattern(dataset)).await?;
+    let own = |key: &String| parse_chunk_key(dataset, key.as_bytes());
+    let staged = keys.iter().filter(|key| own(key).is_none() && is_chunk_key(dataset, key));
+    let staged: Vec<_> = staged.cloned().collect();
+    let lives = store.lives(staged.clone()).await?;
+    let published = |life: &Option<Life>| match life {
+        Some(Life::Forever) => true,
+        Some(Life::For(left)) => *left > STAGED_LIFE,
+        None => false,
+    };
+    if let Some((key, _)) = staged.into_iter().zip(lives).find(|(_, life)| published(life)) {
+        return Err(DataError::Unfinished { key }.into());
+    }
+    Ok(keys.iter().filter_map(own).collect())
 }
 
 /// Whether what is left of a dataset is being removed.

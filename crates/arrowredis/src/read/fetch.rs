@@ -90,6 +90,7 @@ pub(super) fn chunks<S: ChunkStore>(
     let source = Arc::new(source);
     let fetching = Arc::clone(&source);
     let decoding = Arc::clone(&source);
+    let explaining = Arc::clone(&source);
     let ending = Arc::clone(&source);
 
     stream::iter(requests(target.chunks, options.pipeline.max(1)))
@@ -120,6 +121,7 @@ pub(super) fn chunks<S: ChunkStore>(
             pipeline::run(move || source.decode(parsed))
         })
         .try_buffered(pipeline::cores())
+        .or_else(move |error| Arc::clone(&explaining).explain(error))
         .chain(stream::once(async move { ending.end().await }).try_filter_map(future::ok))
         .boxed()
 }
@@ -218,7 +220,7 @@ impl<S: ChunkStore> Source<S> {
             Ok(Err(mismatch)) if self.allow_missing => {
                 match mismatch {
                     Mismatch::Absent => self.tally.missing(key),
-                    other => self.tally.damaged(key, &other),
+                    other => self.tally.damaged(key, other.to_string()),
                 }
                 Ok(None)
             }
@@ -235,23 +237,45 @@ impl<S: ChunkStore> Source<S> {
     ) -> Result<(Vec<(ChunkId, ChunkContent)>, Permit), Error> {
         let mut parsed = Vec::with_capacity(fetched.values.len());
         for (chunk, value) in fetched.values {
-            let common = first.as_ref().and_then(|first| first.common.as_ref());
-            let content = ChunkContent::parse(value, common)
-                .map_err(|source| DataError::Damaged { key: self.key(chunk.id), source })?;
-            let first = first.get_or_insert_with(|| First {
-                key: self.key(chunk.id),
-                schema: Arc::clone(&content.schema.schema),
-                common: None,
-            });
-            if let Some(difference) = schema_difference(&first.schema, &content.schema.schema) {
-                let (key, first) = (self.key(chunk.id), first.key.clone());
-                return Err(DataError::SchemaDiffers { key, first, difference }.into());
+            let bytes = value.len() as u64;
+            match self.parse_one(&chunk, value, first) {
+                Ok(content) => parsed.push((chunk.id, content)),
+                Err(error) => self.leave_out(chunk.id, bytes, error)?,
             }
-            self.check_rows(&chunk, &content)?;
-            first.common = Some(content.common());
-            parsed.push((chunk.id, content));
         }
         Ok((parsed, fetched.permit))
+    }
+
+    fn parse_one(
+        &self,
+        chunk: &Located,
+        value: Buffer,
+        first: &mut Option<First>,
+    ) -> Result<ChunkContent, DataError> {
+        let common = first.as_ref().and_then(|first| first.common.as_ref());
+        let content = ChunkContent::parse(value, common)
+            .map_err(|source| DataError::Damaged { key: self.key(chunk.id), source })?;
+        let first = first.get_or_insert_with(|| First {
+            key: self.key(chunk.id),
+            schema: Arc::clone(&content.schema.schema),
+            common: None,
+        });
+        if let Some(difference) = schema_difference(&first.schema, &content.schema.schema) {
+            let (key, first) = (self.key(chunk.id), first.key.clone());
+            return Err(DataError::SchemaDiffers { key, first, difference });
+        }
+        self.check_rows(chunk, &content)?;
+        first.common = Some(content.common());
+        Ok(content)
+    }
+
+    /// Reports a chunk that was fetched and is not what the manifest says, if it may be left out.
+    fn leave_out(&self, id: ChunkId, bytes: u64, error: DataError) -> Result<(), DataError> {
+        if !self.allow_missing || self.edition.is_none() {
+            return Err(error);
+        }
+        self.tally.damaged_after_all(self.key(id), bytes, &error);
+        Ok(())
     }
 
     fn check_rows(&self, chunk: &Located, content: &ChunkContent) -> Result<(), DataError> {
@@ -270,15 +294,28 @@ impl<S: ChunkStore> Source<S> {
         let mut chunks = Vec::with_capacity(parsed.contents.len());
         let mut rows = 0;
         for (id, content) in parsed.ids.into_iter().zip(parsed.contents) {
-            let batches = content
-                .decode()
-                .map_err(|source| DataError::Damaged { key: self.key(id), source })?;
+            let batches = match content.decode() {
+                Ok(batches) => batches,
+                Err(source) => {
+                    let damaged = DataError::Damaged { key: self.key(id), source };
+                    self.leave_out(id, content.bytes as u64, damaged)?;
+                    continue;
+                }
+            };
             rows += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
             let (_fetched, _decoded) = (Arc::clone(&fetched), Arc::clone(&decoded));
             chunks.push(ReadChunk { content, batches, _fetched, _decoded });
         }
         self.tally.decoded(rows, started.elapsed());
         Ok(chunks)
+    }
+
+    /// Without a manifest, what seems damaged may be what was published meanwhile.
+    async fn explain<T>(self: Arc<Self>, error: Error) -> Result<T, Error> {
+        if self.edition.is_none() && matches!(error, Error::Data(_)) {
+            still_unlisted(&self.store, &self.dataset).await?;
+        }
+        Err(error)
     }
 
     /// Without a manifest only the end can tell that nothing was published on top of what was read.

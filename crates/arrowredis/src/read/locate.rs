@@ -9,7 +9,7 @@ use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Fingerprint, Manifest};
-use crate::publish::{KEYS_AT_ONCE, is_removed, listed};
+use crate::publish::{KEYS_AT_ONCE, is_removed, unlisted_chunks};
 use crate::report::ReadReport;
 use crate::store::ChunkStore;
 
@@ -109,7 +109,7 @@ async fn locate_unlisted<S: ChunkStore>(
             (plan, BTreeSet::new())
         }
         (selection, batches) => {
-            let present = listed(store, dataset).await?;
+            let present = unlisted_chunks(store, dataset).await?;
             if present.is_empty() && !options.allow_missing {
                 return Err(no_dataset(store, dataset));
             }
@@ -131,7 +131,7 @@ async fn locate_unlisted<S: ChunkStore>(
         && let Some(first) = plan.missing.first.iter().min()
     {
         if present.is_empty() {
-            present = listed(store, dataset).await?;
+            present = unlisted_chunks(store, dataset).await?;
         }
         if present.is_empty() {
             return Err(no_dataset(store, dataset));

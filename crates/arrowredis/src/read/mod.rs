@@ -83,7 +83,7 @@ impl Default for ReadOptions {
 /// A dataset's rows in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    /// The schema; `None` when no chunk was present.
+    /// The schema; `None` when there is no manifest and no chunk was present.
     pub schema: Option<SchemaRef>,
     /// The batches, in (partition, batch) order.
     pub batches: Vec<RecordBatch>,
@@ -193,6 +193,8 @@ pub async fn read_to_writer<S: ChunkStore>(
 
 /// A read that has its plan and fetches chunks when polled.
 pub(crate) struct Reading {
+    /// That of the manifest, if there is one.
+    schema: Option<SchemaRef>,
     chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
     tally: Arc<Tally>,
 }
@@ -209,8 +211,9 @@ impl Reading {
         let target = locate(store, name, options, &tally).await?;
         let bytes = target.chunks.iter().map(|chunk| chunk.bytes).sum();
         progress.planned(Work { chunks: target.chunks.len() as u64, rows: 0, bytes });
+        let schema = target.edition.as_ref().map(|edition| Arc::clone(&edition.schema));
         let chunks = fetch::chunks(store, target, options, Arc::clone(&tally)).boxed();
-        Ok(Self { chunks, tally })
+        Ok(Self { schema, chunks, tally })
     }
 
     /// Starts, and goes on until the first chunks are there; also returns their schema. Until then
@@ -264,12 +267,13 @@ impl Reading {
     async fn with_first(mut self) -> Result<(Self, Option<SchemaRef>), Error> {
         let first = self.chunks.try_next().await?;
         let schema = first.iter().flatten().next().map(ReadChunk::schema);
+        let schema = schema.or_else(|| self.schema.clone());
         let chunks = futures::stream::iter(first.map(Ok)).chain(self.chunks).boxed();
-        Ok((Self { chunks, tally: self.tally }, schema))
+        Ok((Self { chunks, ..self }, schema))
     }
 
     async fn into_table(self, progress: &dyn Progress) -> Result<(Table, ReadReport), Error> {
-        let mut table = Table::default();
+        let mut table = Table { schema: self.schema, batches: Vec::new() };
         let mut chunks = self.chunks;
         while let Some(some) = chunks.try_next().await? {
             for chunk in some {
@@ -287,7 +291,7 @@ impl Reading {
         compression: Option<Codec>,
         progress: &dyn Progress,
     ) -> Result<ReadReport, Error> {
-        let written = output.write(self.chunks, compression, progress).await?;
+        let written = output.write(self.schema, self.chunks, compression, progress).await?;
         let mut report = self.tally.report();
         let Some(bytes) = written else {
             return Err(DataError::NothingToWrite { dataset: report.dataset }.into());
@@ -305,7 +309,7 @@ pub struct BatchStream {
 }
 
 impl BatchStream {
-    /// The schema of every batch; `None` when no chunk was present.
+    /// The schema of every batch; `None` when there is no manifest and no chunk was present.
     pub fn schema(&self) -> Option<&SchemaRef> {
         self.schema.as_ref()
     }

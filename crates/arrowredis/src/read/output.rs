@@ -48,9 +48,11 @@ impl Output {
         }
     }
 
-    /// Writes all chunks; returns the bytes written, or `None` when there was no chunk at all.
+    /// Writes all chunks; returns the bytes written, or `None` when there was no chunk at all and no
+    /// schema is known beside theirs.
     pub(super) async fn write(
         self,
+        known: Option<SchemaRef>,
         mut chunks: BoxStream<'static, Result<Vec<ReadChunk>, Error>>,
         codec: Option<Codec>,
         progress: &dyn Progress,
@@ -59,10 +61,11 @@ impl Output {
             match chunks.try_next().await? {
                 Some(some) if some.is_empty() => {}
                 Some(some) => break some,
-                None => return Ok(None),
+                None => break Vec::new(),
             }
         };
-        let schema = first[0].schema();
+        let schema = first.first().map(ReadChunk::schema).or(known);
+        let Some(schema) = schema else { return Ok(None) };
         let dictionaries = Dictionaries::new(&self, &schema);
         let mut writer = Writer::start(self, schema)?;
 

@@ -39,7 +39,7 @@ impl Mismatch {
     pub(crate) fn into_error(self, key: String) -> DataError {
         match self {
             Self::Absent => {
-                let why = "the manifest lists it; was it evicted or removed?".to_owned();
+                let why = "the manifest lists it, so it was evicted or removed".to_owned();
                 DataError::Missing { key, why }
             }
             Self::Differs { expected, found } => DataError::NotAsWritten { key, expected, found },

@@ -1,12 +1,12 @@
 //! Counts and times while a read runs, on however many threads.
 
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::dataset::{DatasetId, DatasetName};
+use crate::error::DataError;
 use crate::report::{Fault, ReadReport};
-
-use super::recheck::Mismatch;
 
 /// What has happened so far.
 #[derive(Debug)]
@@ -49,11 +49,24 @@ impl Tally {
         }
     }
 
-    pub(super) fn damaged(&self, key: String, mismatch: &Mismatch) {
+    pub(super) fn damaged(&self, key: String, what: String) {
         let damaged = &mut self.counts().report.damaged;
         if damaged.len() < ReadReport::MOST_KEYS {
-            damaged.push(Fault { key, what: mismatch.to_string() });
+            damaged.push(Fault { key, what });
         }
+    }
+
+    /// What was counted as fetched is not what it should be.
+    pub(super) fn damaged_after_all(&self, key: String, bytes: u64, error: &DataError) {
+        let mut counts = self.counts();
+        counts.report.chunks_present -= 1;
+        counts.report.bytes -= bytes;
+        drop(counts);
+        let what = match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        self.damaged(key, what);
     }
 
     pub(super) fn beyond(&self, keys: Vec<String>) {
@@ -80,6 +93,9 @@ impl Tally {
     pub(super) fn report(&self) -> ReadReport {
         let counts = self.counts();
         let mut report = counts.report.clone();
+        // They come as requests are answered.
+        report.missing.sort_unstable();
+        report.damaged.sort_unstable_by(|one, two| one.key.cmp(&two.key));
         report.chunks = report.chunks_present;
         report.seconds = self.started.elapsed().as_secs_f64();
         if let (Some(first), Some(last)) = (counts.first_request, counts.last_reply) {

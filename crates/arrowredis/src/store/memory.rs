@@ -8,9 +8,9 @@ use arrow_buffer::Buffer;
 
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
+use crate::glob::matches;
 use crate::manifest::Fingerprint;
 
-use super::glob::matches;
 use super::{Change, ChunkStore, Claimed, Guard, Life, Room, StoreError};
 
 /// Keeps values in this process' memory, by the system's clock. Never fails.

@@ -4,7 +4,6 @@
 //! programs that want to try their own code without a server.
 
 mod change;
-mod glob;
 mod memory;
 mod redis;
 
@@ -67,7 +66,7 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
 
     /// Every key that a pattern matches and that is text. It looks at all keys of the store, some
     /// at a time. A pattern is a Redis glob: `*`, `?`, `[a-c]`, `[^x]`, and `\` before what is
-    /// meant as it stands.
+    /// meant as it stands. Redis matches bytes, of which a character beyond ASCII has several.
     fn keys(
         &self,
         pattern: &str,
@@ -218,7 +217,10 @@ pub enum StoreError {
         source: ::redis::RedisError,
     },
     /// A key holds a list, a hash or something else that is no value.
-    #[error("'{key}' holds no value: expected a string, found another type of key")]
+    #[error(
+        "'{key}' holds no value: expected a string, found another type of key; it is another \
+         program's, so remove it or choose another prefix"
+    )]
     NotAChunk {
         /// The key.
         key: String,

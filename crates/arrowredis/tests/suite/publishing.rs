@@ -9,12 +9,13 @@ use arrowredis::error::{DataError, Error, ErrorClass};
 use arrowredis::generate::{GenerateOptions, generate};
 use arrowredis::ipc::Codec;
 use arrowredis::key::{chunk_key, claim_key, manifest_key};
+use arrowredis::manifest::Fingerprint;
 use arrowredis::progress::Unwatched;
 use arrowredis::publish::{PublishError, PublishOptions, Replace};
 use arrowredis::read::{ReadOptions, read_batches};
 use arrowredis::report::State;
 use arrowredis::split::{SplitOptions, split};
-use arrowredis::store::{ChunkStore, Claimed, Life, MemoryStore};
+use arrowredis::store::{Change, ChunkStore, Claimed, Guard, Life, MemoryStore};
 use arrowredis::verify::{verify_dataset, verify_dataset_with_file};
 use futures::TryStreamExt;
 
@@ -71,6 +72,19 @@ impl Two {
             Err(Error::Data(DataError::NoDataset { .. })) => None,
             Err(error) => panic!("neither the old nor the new dataset: {error:?}"),
         }
+    }
+
+    /// Publishes a file as `d`. A server may take a moment to notice that the writer before died.
+    fn split_when_free(&self, file: &Path) {
+        let (store, name) = (self.world.store(), dataset("d"));
+        let options = publishing(Replace::WhenStored);
+        self.world.wait(wait_until("the name was free", async || {
+            match split(&store, file, &name, &options, &Unwatched).await {
+                Ok(_) => true,
+                Err(Error::Publish(PublishError::Claimed { .. })) => false,
+                Err(error) => panic!("{error:?}"),
+            }
+        }));
     }
 
     /// The chunks of a file under a name, and the manifest: all that may be left in the end.
@@ -232,7 +246,7 @@ fn a_writer_may_die_before_any_of_its_steps() {
     for replace in [Replace::WhenStored, Replace::DropFirst] {
         let (mut steps, mut seen) = (0, Vec::new());
         loop {
-            two.world.split_with(&two.old, "d", &publishing(Replace::WhenStored)).unwrap();
+            two.split_when_free(&two.old);
             let stepping = Stepping::new(two.world.store(), steps);
             let options = publishing(replace);
             let done = two.world.wait(async {
@@ -316,28 +330,38 @@ fn a_writer_that_was_paused_before_any_of_its_steps_harms_nobody() {
         let mut steps = 0;
         loop {
             two.world.redis(&[b"FLUSHALL"]);
-            two.world.split(&two.old, "d").unwrap();
+            two.split_when_free(&two.old);
             let stepping = Stepping::new(two.world.store(), steps);
             let mut options = publishing(replace);
             options.publish.keep_replaced = keep;
             let rival = two.world.store();
-            let done = two.world.wait(async {
-                let paused = split(&stepping, &two.new, &name, &options, &Unwatched);
+            let finished = std::sync::atomic::AtomicBool::new(false);
+            let (done, was_held_up) = two.world.wait(async {
+                let paused = async {
+                    let done = split(&stepping, &two.new, &name, &options, &Unwatched).await;
+                    finished.store(true, std::sync::atomic::Ordering::Relaxed);
+                    done
+                };
                 let rival = async {
-                    wait_until("it stopped", async || stepping.stopped()).await;
-                    let ran_out = vec![arrowredis::store::Change::Remove { key: claim_key(&name) }];
-                    let any = arrowredis::store::Guard {
-                        key: "none".into(),
-                        fingerprint: arrowredis::manifest::Fingerprint::ABSENT,
-                    };
+                    let is_finished = || finished.load(std::sync::atomic::Ordering::Relaxed);
+                    wait_until("it stopped", async || stepping.stopped() || is_finished()).await;
+                    if is_finished() {
+                        return false;
+                    }
+                    let ran_out = vec![Change::Remove { key: claim_key(&name) }];
+                    let any = Guard { key: "none".into(), fingerprint: Fingerprint::ABSENT };
                     rival.apply(&any, ran_out).await.unwrap();
                     let replacing = publishing(Replace::WhenStored);
                     split(&rival, &third, &name, &replacing, &Unwatched).await.unwrap();
                     stepping.go_on();
+                    true
                 };
-                let (result, ()) = tokio::join!(paused, rival);
-                result
+                tokio::join!(paused, rival)
             });
+            if !was_held_up {
+                done.unwrap();
+                break;
+            }
             let store = two.world.store();
             let against = |path: &Path| {
                 let compared = verify_dataset_with_file(&store, &name, path, None, &Unwatched);
@@ -354,32 +378,10 @@ fn a_writer_that_was_paused_before_any_of_its_steps_harms_nobody() {
             assert!(whole.whole, "{steps}: {whole:?}");
             let info = two.world.wait(catalog::info(&store, &name)).unwrap();
             assert_eq!(info.state, State::Whole, "{steps}");
-            if stepping_is_through(&two, &name, replace, steps) {
-                break;
-            }
             steps += 1;
         }
         assert!(steps > 10, "{steps} steps");
     }
-}
-
-/// Whether a split that nobody disturbs needs no more requests than that.
-fn stepping_is_through(
-    two: &Two,
-    name: &arrowredis::dataset::DatasetName,
-    replace: Replace,
-    steps: usize,
-) -> bool {
-    two.world.redis(&[b"FLUSHALL"]);
-    two.world.split(&two.old, "d").unwrap();
-    let stepping = Stepping::new(two.world.store(), steps);
-    let options = publishing(replace);
-    two.world.wait(async {
-        tokio::select! {
-            result = split(&stepping, &two.new, name, &options, &Unwatched) => result.is_ok(),
-            () = wait_until("it stopped", async || stepping.stopped()) => false,
-        }
-    })
 }
 
 #[test]
@@ -555,7 +557,7 @@ fn a_removal_that_died_leaves_no_smaller_dataset() {
     let name = dataset("d");
     let mut steps = 0;
     loop {
-        two.world.split_with(&two.old, "d", &publishing(Replace::WhenStored)).unwrap();
+        two.split_when_free(&two.old);
         let stepping = Stepping::new(two.world.store(), steps);
         let done = two.world.wait(async {
             tokio::select! {
@@ -670,4 +672,99 @@ async fn a_store_in_memory_publishes_too() {
     }
     catalog::remove(&store, &name).await.unwrap();
     assert!(store.keys("*").await.unwrap().is_empty());
+}
+
+/// Goal: a reader of another program's dataset gets all of it or all of what replaced it, although
+/// nothing lists it. Method: held up before each of its requests while it is replaced or removed.
+#[test]
+fn a_reader_without_a_manifest_notices_what_was_published_meanwhile() {
+    let two = Two::new();
+    let name = dataset("d");
+    for remove in [false, true] {
+        for steps in 1.. {
+            two.world.redis(&[b"FLUSHALL"]);
+            two.world.split_unlisted(&two.old, "d");
+            let stepping = Stepping::new(two.world.store(), steps);
+            let (rival, options) = (two.world.store(), publishing(Replace::WhenStored));
+            let one_by_one = ReadOptions { pipeline: 1, concurrency: 1, ..ReadOptions::default() };
+            let (read, was_held_up) = two.world.wait(async {
+                let reading =
+                    arrowredis::read::read_table(&stepping, &name, &one_by_one, &Unwatched);
+                let mut reading = std::pin::pin!(reading);
+                let early = tokio::select! {
+                    read = &mut reading => Some(read),
+                    () = wait_until("it was held up", async || stepping.stopped()) => None,
+                };
+                if let Some(read) = early {
+                    return (read, false);
+                }
+                if remove {
+                    catalog::remove(&rival, &name).await.unwrap();
+                } else {
+                    split(&rival, &two.new, &name, &options, &Unwatched).await.unwrap();
+                }
+                stepping.go_on();
+                (reading.await, true)
+            });
+            match read {
+                Ok((_, report)) if report.rows == 180 => {}
+                Ok((_, report)) => assert!(report.rows == 80 && !remove, "{steps}: {report:?}"),
+                Err(Error::Data(DataError::NoDataset { .. } | DataError::Missing { .. })) => {
+                    assert!(remove, "{steps}");
+                }
+                Err(error) => panic!("{steps}: {error:?}"),
+            }
+            if !was_held_up {
+                assert!(steps > 10, "{steps}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn chunks_that_are_being_removed_are_no_dataset() {
+    let two = Two::new();
+    two.world.split_unlisted(&two.old, "d");
+    two.world.read("d").unwrap();
+    let sign = arrowredis::key::removed_key(&dataset("d"));
+    two.world.redis(&[b"SET", sign.as_bytes(), b""]);
+    assert_eq!(two.standing("d"), None);
+    let adopted = two.world.wait(catalog::adopt(&two.world.store(), &dataset("d"), &Unwatched));
+    assert!(matches!(adopted, Err(Error::Data(DataError::NoDataset { .. }))), "{adopted:?}");
+}
+
+/// Goal: a dataset that lost its manifest before it was tidied is not taken for the one under the
+/// chunks' own names. Method: a writer that dies right after its commit.
+#[test]
+fn a_lost_manifest_of_an_untidied_dataset_leaves_no_blend() {
+    let two = Two::new();
+    let (store, name) = (two.world.store(), dataset("d"));
+    two.world.split(&two.old, "d").unwrap();
+    // Beginning takes 5 requests, then come 4 chunks, confirmation and commit.
+    let stepping = Stepping::new(two.world.store(), 11);
+    two.world.wait(async {
+        let options = publishing(Replace::WhenStored);
+        tokio::select! {
+            _ = split(&stepping, &two.new, &name, &options, &Unwatched) => panic!("too many steps"),
+            () = wait_until("it died", async || stepping.stopped()) => {}
+        }
+    });
+    drop(stepping);
+    assert_eq!(two.standing("d"), Some(&*two.new));
+    for damage in [&[&b"DEL"[..], b"d:manifest"][..], &[b"SET", b"d:manifest", b"x"]] {
+        two.world.redis(damage);
+        let read = two.world.read("d").map(drop);
+        let adopted = two.world.wait(catalog::adopt(&store, &name, &Unwatched)).map(drop);
+        for result in [read, adopted] {
+            let error = result.unwrap_err();
+            let lost = matches!(
+                &error,
+                Error::Data(DataError::Unfinished { .. } | DataError::Manifest { .. })
+            );
+            assert!(lost, "{error:?}");
+        }
+    }
+    two.world.split_with(&two.new, "d", &publishing(Replace::WhenStored)).unwrap();
+    assert_eq!(two.standing("d"), Some(&*two.new));
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow_buffer::Buffer;
@@ -17,17 +18,18 @@ use tokio::sync::Semaphore;
 pub(crate) struct Stepping<S> {
     inner: S,
     steps: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl<S: ChunkStore> Stepping<S> {
     /// May make so many requests.
     pub(crate) fn new(inner: S, steps: usize) -> Self {
-        Self { inner, steps: Arc::new(Semaphore::new(steps)) }
+        Self { inner, steps: Arc::new(Semaphore::new(steps)), waiting: Arc::default() }
     }
 
-    /// Whether it has used up what it may.
+    /// Whether it has used up what it may and would go on.
     pub(crate) fn stopped(&self) -> bool {
-        self.steps.available_permits() == 0
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Lets everything through from now on.
@@ -36,7 +38,13 @@ impl<S: ChunkStore> Stepping<S> {
     }
 
     async fn step<T>(&self, request: impl Future<Output = T>) -> T {
-        self.steps.acquire().await.unwrap().forget();
+        if let Ok(step) = self.steps.try_acquire() {
+            step.forget();
+        } else {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            self.steps.acquire().await.unwrap().forget();
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
         request.await
     }
 }
