@@ -36,9 +36,9 @@ def assert_named(arrowredis, prefix, exit=4):
 
 def assert_listed(arrowredis, prefix):
     (entry,) = arrowredis.report("ls", prefix)["entries"]
-    assert (entry["name"], entry["kind"]) == (prefix, "damaged") and entry["what"]
+    assert (entry["name"], entry["kind"]) == (prefix, "unreadable") and entry["what"]
     (line,) = (line for line in arrowredis.run("ls").stdout.decode().splitlines() if line.split()[0] == prefix)
-    assert "damaged" in line
+    assert "unreadable" in line
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -128,12 +128,14 @@ def test_it_is_replaced_only_on_request(arrowredis, client, prefix, tmp_path, ma
 
 
 @pytest.mark.parametrize("option", ["--replace", "--drop-first"])
-def test_a_key_of_another_type_is_replaced_on_request(arrowredis, client, prefix, tmp_path, manifest, option):
+def test_a_key_of_another_type_is_not_replaced(arrowredis, client, prefix, tmp_path, manifest, option):
+    """It is another program's; the message says how to go on."""
     client.delete(manifest_key(prefix))
     client.rpush(manifest_key(prefix), "an element")
     try:
-        arrowredis.split(tmp_path / "source", prefix, option)
-        assert_same(read_stream(arrowredis.read_to_stdout(prefix)), LONG)
+        message = arrowredis.refused("split", "--inp", tmp_path / "source", "--prefix", prefix, option, exit=4)
+        assert manifest_key(prefix) in message and "another prefix" in message, message
+        assert client.lrange(manifest_key(prefix), 0, -1) == [b"an element"]
     finally:
         client.delete(manifest_key(prefix))
 

@@ -106,7 +106,8 @@ def test_a_newer_format_is_refused_and_says_so(arrowredis, client, prefix, tmp_p
         assert manifest_key(prefix) in message and "newer" in message, message
         assert f"version 1, found {number}" in message, message
         assert "damage" not in message and "adopt" not in message, message
-    arrowredis.refused("split", "--inp", write(LONG, tmp_path / "source"), "--prefix", prefix, exit=2)
+    for option in ([], ["--replace"], ["--drop-first"]):
+        arrowredis.refused("split", "--inp", write(LONG, tmp_path / "source"), "--prefix", prefix, *option, exit=4)
     assert client.get(manifest_key(prefix)) == value
 
 
@@ -188,7 +189,7 @@ def test_what_the_format_forbids_is_named(arrowredis, client, prefix, kind):
         assert manifest_key(prefix) in message and subject in message, message
         assert "expected" in message and "found" in message, message
     (entry,) = arrowredis.report("ls", prefix)["entries"]
-    assert (entry["name"], entry["kind"]) == (prefix, "damaged")
+    assert (entry["name"], entry["kind"]) == (prefix, "unreadable")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ use std::io::{IsTerminal, stdin};
 
 use arrowredis::catalog::{look, remove};
 use arrowredis::dataset::DatasetName;
-use arrowredis::report::{ListedEntry, ListedKind};
-use arrowredis::store::RedisStore;
+use arrowredis::key::chunk_pattern;
+use arrowredis::report::ListedKind;
+use arrowredis::store::{ChunkStore, RedisStore};
 
 use crate::args::Rm;
 use crate::exit::{Exit, Failure};
@@ -23,7 +24,11 @@ pub(super) async fn run(args: &Rm, output: &Output) -> Result<Exit, Failure> {
 
 /// Asks, on another thread so that a signal still ends the command while nobody answers.
 async fn confirmed(args: &Rm, store: &RedisStore, output: &Output) -> Result<bool, Failure> {
-    output.ask(&question(look(store, &args.prefix).await?, &args.prefix));
+    let Some(question) = question(store, &args.prefix).await? else {
+        // The removal says that there is nothing.
+        return Ok(true);
+    };
+    output.ask(&question);
     let (sender, answered) = tokio::sync::oneshot::channel();
     // A thread of its own, which nobody waits for: reading cannot be called off.
     std::thread::spawn(move || {
@@ -37,17 +42,20 @@ async fn confirmed(args: &Rm, store: &RedisStore, output: &Output) -> Result<boo
     }
 }
 
-/// What is about to be removed.
-fn question(entry: Option<ListedEntry>, name: &DatasetName) -> String {
-    match entry.map(|entry| entry.kind) {
+/// What is about to be removed; nothing if there is nothing.
+async fn question(store: &RedisStore, name: &DatasetName) -> Result<Option<String>, Failure> {
+    let what = match look(store, name).await?.map(|entry| entry.kind) {
         Some(ListedKind::Dataset { chunks, rows, .. }) => {
-            format!("Remove the dataset '{name}' with its {chunks} chunks and {rows} rows? [y/N] ")
+            format!("the dataset '{name}' with its {chunks} chunks and {rows} rows")
         }
-        Some(ListedKind::Alias { dataset }) => {
-            format!("Remove the alias '{name}' of '{dataset}'? [y/N] ")
+        Some(ListedKind::Alias { dataset }) => format!("the alias '{name}' of '{dataset}'"),
+        Some(ListedKind::Unreadable { .. }) => {
+            format!("all chunks under '{name}', whose manifest cannot be read")
         }
-        Some(ListedKind::Unreadable { .. }) | None => {
-            format!("Remove all chunks that stand under '{name}'? [y/N] ")
-        }
-    }
+        None => match store.keys(&chunk_pattern(name)).await?.len() {
+            0 => return Ok(None),
+            keys => format!("{keys} keys under '{name}', which has no manifest"),
+        },
+    };
+    Ok(Some(format!("Remove {what}? [y/N] ")))
 }
