@@ -5,7 +5,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Named;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, adopted};
+use crate::output::{Output, To};
+use crate::text::adopted;
 
 pub(super) async fn run(args: &Named, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

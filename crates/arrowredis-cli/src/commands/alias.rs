@@ -5,7 +5,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Alias;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, aliased};
+use crate::output::{Output, To};
+use crate::text::aliased;
 
 pub(super) async fn run(args: &Alias, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

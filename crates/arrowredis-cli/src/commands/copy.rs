@@ -7,7 +7,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Cp;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, copied};
+use crate::output::{Output, To};
+use crate::text::copied;
 
 pub(super) async fn run(args: &Cp, output: &Output) -> Result<Exit, Failure> {
     let Destination { url, name } = destination(args)?;

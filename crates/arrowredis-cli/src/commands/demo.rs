@@ -15,7 +15,8 @@ use arrowredis_throwaway::Server;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Output, To, compared, fetched, stored};
+use crate::output::{Output, To};
+use crate::text::{self, compared, fetched, stored};
 
 const PREFIX: &str = "demo:v1";
 
@@ -85,7 +86,7 @@ async fn demo_gen(out: &Path, output: &Output) -> Result<GenerateReport, Failure
         ..GenerateOptions::default()
     };
     let report = generate(out, &options, &Unwatched).await?;
-    output.say(&output::generated(&report))?;
+    output.say(&text::generated(&report))?;
     Ok(report)
 }
 

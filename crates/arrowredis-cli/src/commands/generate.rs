@@ -6,7 +6,8 @@ use arrowredis::generate::generate;
 
 use crate::args::Gen;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, generated};
+use crate::output::{Output, To};
+use crate::text::generated;
 
 pub(super) async fn run(args: &Gen, output: &Output) -> Result<Exit, Failure> {
     if args.out == Path::new("-") {

@@ -5,7 +5,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Ls;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, listed};
+use crate::output::{Output, To};
+use crate::text::listed;
 
 pub(super) async fn run(args: &Ls, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

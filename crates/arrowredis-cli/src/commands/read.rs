@@ -9,7 +9,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Read;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, fetched};
+use crate::output::{Output, To};
+use crate::text::fetched;
 
 /// What `--out` takes for an Arrow stream to stdout.
 const STDOUT: &str = "-";

@@ -10,7 +10,8 @@ use arrowredis::store::{ChunkStore, RedisStore};
 
 use crate::args::Rm;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, removed};
+use crate::output::{Output, To};
+use crate::text::removed;
 
 pub(super) async fn run(args: &Rm, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

@@ -5,7 +5,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Split;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, stored};
+use crate::output::{Output, To};
+use crate::text::stored;
 
 pub(super) async fn run(args: &Split, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

@@ -5,7 +5,8 @@ use arrowredis::store::RedisStore;
 
 use crate::args::Touch;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, touched};
+use crate::output::{Output, To};
+use crate::text::touched;
 
 pub(super) async fn run(args: &Touch, output: &Output) -> Result<Exit, Failure> {
     let store = RedisStore::connect(args.redis.url()?).await?;

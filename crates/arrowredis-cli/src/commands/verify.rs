@@ -9,7 +9,8 @@ use arrowredis::verify::{verify_dataset, verify_dataset_with_file, verify_files}
 
 use crate::args::Verify;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, To, checked, compared, compared_with_file};
+use crate::output::{Output, To};
+use crate::text::{checked, compared, compared_with_file};
 
 pub(super) async fn run(args: &Verify, output: &Output) -> Result<Exit, Failure> {
     match (&args.prefix, &args.file, &args.file1, &args.file2) {

@@ -1,14 +1,14 @@
 //! VERB: another name for a dataset, switched in one step.
 
 use crate::dataset::DatasetName;
-use crate::error::{DataError, Error, OptionsError};
+use crate::error::{Error, OptionsError};
 use crate::key::manifest_key;
 use crate::manifest::Entry;
 use crate::publish::{PublishError, unlisted_chunks};
 use crate::report::AliasReport;
 use crate::store::{Change, ChunkStore, Guard};
 
-use super::look_up;
+use super::{look_up, no_manifest};
 
 /// Lets a name stand for a dataset. Readers that follow it stay with the dataset that it named.
 ///
@@ -32,11 +32,7 @@ pub async fn alias<S: ChunkStore>(
         Some(Entry::Alias(further)) => {
             return refused(format!("that is an alias itself; name '{further}'"));
         }
-        None => {
-            let (key, store) = (manifest_key(dataset), store.address().to_owned());
-            let dataset = dataset.to_string();
-            return Err(DataError::NoManifest { dataset, store, key }.into());
-        }
+        None => return Err(no_manifest(store, dataset).into()),
     }
     let standing = look_up(store, name).await?;
     let before = match standing.entry {

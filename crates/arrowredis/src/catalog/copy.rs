@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
 use crate::dataset::DatasetName;
-use crate::error::{DataError, Error, OptionsError};
+use crate::error::{Error, OptionsError};
 use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::progress::{Progress, Work};
@@ -17,7 +17,7 @@ use crate::read::{Edition, sound_value};
 use crate::report::CopyReport;
 use crate::store::{ChunkStore, Life};
 
-use super::{Found, find, look_up};
+use super::{Listed, find_listed, look_up};
 
 /// Bytes of chunks that are on their way at once.
 const BYTES_AT_ONCE: u64 = 64 << 20;
@@ -43,11 +43,7 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
     progress: &dyn Progress,
 ) -> Result<CopyReport, Error> {
     let started = Instant::now();
-    let Found { dataset, fingerprint, manifest } = find(from, name).await?;
-    let Some(manifest) = manifest else {
-        let (key, store) = (manifest_key(&dataset), from.address().to_owned());
-        return Err(DataError::NoManifest { dataset: dataset.to_string(), store, key }.into());
-    };
+    let Listed { dataset, fingerprint, manifest } = find_listed(from, name).await?;
     // One server may have several addresses, but no two writings have the same fingerprint.
     if let Ok(there) = look_up(to, copy).await
         && there.fingerprint == fingerprint

@@ -3,26 +3,22 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::{ChunkId, DatasetName};
-use crate::error::{DataError, Error};
+use crate::error::Error;
 use crate::key::{chunk_key, claim_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::publish::KEYS_AT_ONCE;
 use crate::report::{ColumnInfo, InfoReport, PartitionInfo, ReadReport, State};
 use crate::store::{ChunkStore, Life, StoreError};
 
-use super::{Found, find};
+use super::{Listed, find_listed};
 
 /// Describes a dataset. Asks for the length of every chunk, but fetches none.
 ///
 /// # Errors
 /// [`Error::Data`] when the name stands for no dataset with a manifest.
 pub async fn info<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<InfoReport, Error> {
-    let Found { dataset, manifest, .. } = find(store, name).await?;
+    let Listed { dataset, manifest, .. } = find_listed(store, name).await?;
     let key = manifest_key(&dataset);
-    let Some(manifest) = manifest else {
-        let (dataset, store) = (dataset.to_string(), store.address().to_owned());
-        return Err(DataError::NoManifest { dataset, store, key }.into());
-    };
     let there = presence(store, &dataset, &manifest).await?;
     let claim = store.get(vec![claim_key(&dataset)]).await?.pop().flatten();
     let life = store.lives(vec![key.clone()]).await?.pop().flatten();

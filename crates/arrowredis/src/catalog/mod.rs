@@ -100,3 +100,33 @@ pub(crate) async fn find<S: ChunkStore>(store: &S, name: &DatasetName) -> Result
         }
     }
 }
+
+/// A dataset that has a manifest.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// The dataset, after an alias was resolved.
+    pub(crate) dataset: DatasetName,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) manifest: Manifest,
+}
+
+/// Like [`find`], for what only a manifest makes possible.
+///
+/// # Errors
+/// As [`find`], and [`DataError::NoManifest`].
+pub(crate) async fn find_listed<S: ChunkStore>(
+    store: &S,
+    name: &DatasetName,
+) -> Result<Listed, Error> {
+    match find(store, name).await? {
+        Found { dataset, fingerprint, manifest: Some(manifest) } => {
+            Ok(Listed { dataset, fingerprint, manifest })
+        }
+        Found { dataset, .. } => Err(no_manifest(store, &dataset).into()),
+    }
+}
+
+fn no_manifest<S: ChunkStore>(store: &S, dataset: &DatasetName) -> DataError {
+    let (key, store) = (manifest_key(dataset), store.address().to_owned());
+    DataError::NoManifest { dataset: dataset.to_string(), store, key }
+}

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::dataset::DatasetName;
-use crate::error::{DataError, Error, OptionsError};
+use crate::error::{Error, OptionsError};
 use crate::key::manifest_key;
 use crate::publish::{Old, Planned, PublishError, Replace, apply_in_batches};
 use crate::report::TouchReport;
 use crate::store::{Change, ChunkStore, Guard, Life};
 
 use super::info::presence;
-use super::{Found, find};
+use super::{Listed, find_listed};
 
 /// How long a dataset is to live from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,12 +37,8 @@ pub async fn touch<S: ChunkStore>(
     name: &DatasetName,
     life: NewLife,
 ) -> Result<TouchReport, Error> {
-    let Found { dataset, fingerprint, manifest } = find(store, name).await?;
+    let Listed { dataset, fingerprint, manifest } = find_listed(store, name).await?;
     let key = manifest_key(&dataset);
-    let Some(manifest) = manifest else {
-        let (dataset, store) = (dataset.to_string(), store.address().to_owned());
-        return Err(DataError::NoManifest { dataset, store, key }.into());
-    };
     let life = match life {
         NewLife::For(life) => Some(life),
         NewLife::Forever => None,

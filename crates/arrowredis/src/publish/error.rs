@@ -69,6 +69,21 @@ pub enum PublishError {
         /// The manifest's key.
         key: String,
     },
+    /// There are more chunks than one step can publish.
+    #[error(
+        "dataset '{dataset}' would have {chunks} chunks, and the one that it replaces has \
+         {replaced}; expected at most {most} together, so write larger batches"
+    )]
+    TooManyChunks {
+        /// The dataset.
+        dataset: String,
+        /// Its chunks.
+        chunks: u64,
+        /// Those of the dataset before.
+        replaced: u64,
+        /// How many there may be.
+        most: u64,
+    },
     /// The store has too little memory left.
     #[error(
         "the store at {store} has too little room: {needed} bytes are needed, and of maxmemory \
@@ -113,7 +128,9 @@ pub enum PublishError {
 impl PublishError {
     pub(crate) fn class(&self) -> ErrorClass {
         match self {
-            Self::Exists { .. } | Self::Alias { .. } => ErrorClass::Usage,
+            Self::Exists { .. } | Self::Alias { .. } | Self::TooManyChunks { .. } => {
+                ErrorClass::Usage
+            }
             Self::Claimed { .. }
             | Self::ClaimLost { .. }
             | Self::Overtaken { .. }

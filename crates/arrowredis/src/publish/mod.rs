@@ -11,11 +11,13 @@
 
 mod claim;
 mod error;
+mod options;
 mod room;
+mod staged;
 mod standing;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
@@ -28,11 +30,14 @@ use crate::key::{chunk_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use crate::store::{Change, ChunkStore, Guard};
 
+use staged::Staged;
+
 pub(crate) use claim::Claim;
 
 pub(crate) use standing::{Old, is_removed, unlisted_chunks};
 
 pub use error::PublishError;
+pub use options::{PublishOptions, Replace};
 
 /// What program a manifest names as its writer.
 pub(crate) const WRITER: &str = concat!("arrowredis ", env!("CARGO_PKG_VERSION"));
@@ -43,39 +48,16 @@ const STAGED_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a replaced dataset's keys live at most, should the writer die before it removes them.
 const REPLACED_LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// Most chunks of a dataset and the one before, which the commit changes in one step: a command of
+/// Redis 6 may have 1,048,576 words, and each chunk takes three.
+const MOST_CHUNKS: u64 = 300_000;
+
 /// Changes that are made as one, beside the commit. The server serves nobody else meanwhile: about
 /// a millisecond.
 pub(crate) const CHANGES_AT_ONCE: usize = 500;
 
 /// Keys that are asked about at once: a megabyte or so of text.
 pub(crate) const KEYS_AT_ONCE: usize = 10_000;
-
-/// What to do where a dataset stands already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Replace {
-    /// Leave it, and fail.
-    #[default]
-    Refuse,
-    /// Put the new one in its place once that is stored whole. The store holds both until then.
-    WhenStored,
-    /// Remove it before anything is stored. If that fails later, there is none.
-    DropFirst,
-}
-
-/// How a dataset is published.
-///
-/// # Defaults
-/// No dataset is replaced, it lives for ever, and a replaced one's chunks are removed at once.
-#[derive(Debug, Clone, Default)]
-pub struct PublishOptions {
-    /// What to do where a dataset stands already.
-    pub replace: Replace,
-    /// How long the dataset lives; `None` for ever. All its keys vanish at the same instant.
-    pub time_to_live: Option<Duration>,
-    /// How long the chunks of a replaced dataset stay for readers that began before, beside the
-    /// new ones. Readers that have handed out rows already cannot start over, and fail without it.
-    pub keep_replaced: Duration,
-}
 
 /// What is to be published, as far as it is known before.
 #[derive(Debug, Clone, Default)]
@@ -96,27 +78,6 @@ pub(crate) struct Publication<S: ChunkStore> {
     old: Old,
     claim: Claim<S>,
     staged: Arc<Staged>,
-}
-
-/// The chunks that were sent, and those of them that the store has acknowledged.
-#[derive(Debug, Default)]
-pub(crate) struct Staged(Mutex<Sent>);
-
-#[derive(Debug, Default)]
-struct Sent {
-    ids: Vec<ChunkId>,
-    acknowledged: Vec<ChunkEntry>,
-}
-
-impl Staged {
-    fn sent(&self) -> MutexGuard<'_, Sent> {
-        // Nothing panics under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ids(&self) -> Vec<ChunkId> {
-        self.sent().ids.clone()
-    }
 }
 
 /// What was published.
@@ -168,6 +129,11 @@ impl<S: ChunkStore> Publication<S> {
         let mut old = Old::look(store, dataset, options.replace, planned).await?;
         if options.replace == Replace::DropFirst {
             old = old.drop(store, claim, clock).await?;
+        }
+        let (chunks, replaced) = (planned.chunks.len() as u64, old.chunks());
+        if chunks + replaced > MOST_CHUNKS {
+            let (dataset, most) = (dataset.to_string(), MOST_CHUNKS);
+            return Err(PublishError::TooManyChunks { dataset, chunks, replaced, most }.into());
         }
         room::check(store, options, planned).await?;
         Ok(old)

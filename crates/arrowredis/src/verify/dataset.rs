@@ -9,13 +9,13 @@ use arrow_select::concat::concat_batches;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::budget::ByteBudget;
-use crate::catalog::{Found, find};
+use crate::catalog::{Listed, find_listed};
 use crate::chunk::ChunkContent;
 use crate::dataset::{ChunkId, DatasetName};
 use crate::error::{DataError, Error, FileError};
 use crate::ipc::IpcError;
 use crate::ipc::source::Source;
-use crate::key::{chunk_key, manifest_key};
+use crate::key::chunk_key;
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::pipeline;
 use crate::progress::{Progress, Work};
@@ -25,7 +25,7 @@ use crate::schema_difference::schema_difference;
 use crate::split::{Assigned, Partitioner, Survey, rows_of, survey};
 use crate::store::ChunkStore;
 
-use super::compare::{Found as FoundDifference, first_difference};
+use super::compare::{Found, first_difference};
 use super::plain::{plain_batch, plain_schema};
 
 /// Bytes of chunks that are compared with a file at once.
@@ -42,10 +42,7 @@ pub async fn verify_dataset<S: ChunkStore>(
     name: &DatasetName,
     progress: &dyn Progress,
 ) -> Result<DatasetVerifyReport, Error> {
-    let found = find(store, name).await?;
-    if found.manifest.is_none() {
-        return Err(no_manifest(store, &found.dataset));
-    }
+    find_listed(store, name).await?;
     let options = ReadOptions { allow_missing: true, ..ReadOptions::default() };
     let report = Reading::discard(store, name, &options, progress).await?;
     Ok(DatasetVerifyReport {
@@ -81,8 +78,7 @@ pub async fn verify_dataset_with_file<S: ChunkStore>(
     progress: &dyn Progress,
 ) -> Result<VerifyReport, Error> {
     let started = Instant::now();
-    let Found { dataset, fingerprint, manifest } = find(store, name).await?;
-    let manifest = manifest.ok_or_else(|| no_manifest(store, &dataset))?;
+    let Listed { dataset, fingerprint, manifest } = find_listed(store, name).await?;
     let schema = Arc::clone(&manifest.schema);
     let edition = Edition { id: manifest.id, fingerprint, schema };
 
@@ -101,11 +97,6 @@ pub async fn verify_dataset_with_file<S: ChunkStore>(
         bytes,
         seconds: started.elapsed().as_secs_f64(),
     })
-}
-
-fn no_manifest<S: ChunkStore>(store: &S, dataset: &DatasetName) -> Error {
-    let (key, store) = (manifest_key(dataset), store.address().to_owned());
-    DataError::NoManifest { dataset: dataset.to_string(), store, key }.into()
 }
 
 /// A stored dataset and a file.
@@ -213,7 +204,7 @@ impl<S: ChunkStore> Sides<'_, S> {
                 .map_err(damaged)?;
             let content = |source| FileError::Content { path: file.to_path_buf(), source };
             let found = differing(&rows_of(assigned, &file)?, &stored).map_err(content)?;
-            Ok::<_, Error>(found.map(|FoundDifference { row, column, value1, value2 }| {
+            Ok::<_, Error>(found.map(|Found { row, column, value1, value2 }| {
                 Difference::StoredValue { key, row: row as u64, column, value1, value2 }
             }))
         })
@@ -221,10 +212,7 @@ impl<S: ChunkStore> Sides<'_, S> {
     }
 }
 
-fn differing(
-    in_file: &RecordBatch,
-    stored: &RecordBatch,
-) -> Result<Option<FoundDifference>, IpcError> {
+fn differing(in_file: &RecordBatch, stored: &RecordBatch) -> Result<Option<Found>, IpcError> {
     let plain = |batch| plain_batch(batch).map_err(IpcError::arrow("values cannot be compared"));
     let columns = in_file.schema();
     Ok(first_difference(&plain(in_file)?, &plain(stored)?, columns.fields()))

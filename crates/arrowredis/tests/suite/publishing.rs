@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow_schema::Schema;
 use arrowredis::catalog::{self, NewLife};
-use arrowredis::dataset::ChunkId;
+use arrowredis::checksum::Checksum;
+use arrowredis::clock::Timestamp;
+use arrowredis::dataset::{ChunkId, DatasetId};
 use arrowredis::error::{DataError, Error, ErrorClass};
 use arrowredis::generate::{GenerateOptions, generate};
 use arrowredis::ipc::Codec;
 use arrowredis::key::{chunk_key, claim_key, manifest_key};
-use arrowredis::manifest::Fingerprint;
+use arrowredis::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use arrowredis::progress::Unwatched;
 use arrowredis::publish::{PublishError, PublishOptions, Replace};
 use arrowredis::read::{ReadOptions, read_batches};
@@ -85,6 +88,19 @@ impl Two {
                 Err(error) => panic!("{error:?}"),
             }
         }));
+    }
+
+    /// Replaces `d` by the new file, or would, if the writer did not stop for ever after so many
+    /// requests.
+    fn replace_and_die_after(&self, steps: usize) {
+        let (stepping, name) = (Stepping::new(self.world.store(), steps), dataset("d"));
+        self.world.wait(async {
+            let options = publishing(Replace::WhenStored);
+            tokio::select! {
+                _ = split(&stepping, &self.new, &name, &options, &Unwatched) => panic!("it is done"),
+                () = wait_until("it died", async || stepping.stopped()) => {}
+            }
+        });
     }
 
     /// The chunks of a file under a name, and the manifest: all that may be left in the end.
@@ -510,15 +526,7 @@ fn removing_takes_everything_also_what_others_left() {
     // An interrupted writer, another program, and a damaged manifest.
     two.world.split(&two.old, "d").unwrap();
     // Beginning takes 5 requests, then come the 4 chunks.
-    let stepping = Stepping::new(two.world.store(), 8);
-    two.world.wait(async {
-        let options = publishing(Replace::WhenStored);
-        tokio::select! {
-            _ = split(&stepping, &two.new, &name, &options, &Unwatched) => panic!("too many steps"),
-            () = wait_until("it died", async || stepping.stopped()) => {}
-        }
-    });
-    drop(stepping);
+    two.replace_and_die_after(8);
     two.world.wait(wait_until("its connection closed", async || {
         let store = two.world.store_async().await;
         match catalog::remove(&store, &name).await {
@@ -742,15 +750,7 @@ fn a_lost_manifest_of_an_untidied_dataset_leaves_no_blend() {
     let (store, name) = (two.world.store(), dataset("d"));
     two.world.split(&two.old, "d").unwrap();
     // Beginning takes 5 requests, then come 4 chunks, confirmation and commit.
-    let stepping = Stepping::new(two.world.store(), 11);
-    two.world.wait(async {
-        let options = publishing(Replace::WhenStored);
-        tokio::select! {
-            _ = split(&stepping, &two.new, &name, &options, &Unwatched) => panic!("too many steps"),
-            () = wait_until("it died", async || stepping.stopped()) => {}
-        }
-    });
-    drop(stepping);
+    two.replace_and_die_after(11);
     assert_eq!(two.standing("d"), Some(&*two.new));
     for damage in [&[&b"DEL"[..], b"d:manifest"][..], &[b"SET", b"d:manifest", b"x"]] {
         two.world.redis(damage);
@@ -767,4 +767,39 @@ fn a_lost_manifest_of_an_untidied_dataset_leaves_no_blend() {
     }
     two.world.split_with(&two.new, "d", &publishing(Replace::WhenStored)).unwrap();
     assert_eq!(two.standing("d"), Some(&*two.new));
+}
+
+/// Goal: more chunks than one command can change are refused before anything is sent. Method: a
+/// manifest that lists them; nobody looks for the chunks themselves.
+#[tokio::test]
+async fn more_chunks_than_one_step_can_publish_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("d");
+    let options = GenerateOptions { partitions: 1, batches: 1, rows: 1, ..Default::default() };
+    generate(&path, &options, &Unwatched).await.unwrap();
+    let (store, name) = (MemoryStore::new(), dataset("d"));
+    let chunk = |number: u64| ChunkEntry {
+        id: ChunkId::new(number, 0),
+        rows: 1,
+        bytes: 1,
+        checksum: Checksum(number),
+    };
+    let manifest = Manifest {
+        id: DatasetId(1),
+        schema: std::sync::Arc::new(Schema::empty()),
+        codec: StoredCodec::Mixed,
+        created: Timestamp(0),
+        writer: "a test".to_owned(),
+        time_to_live: None,
+        chunks: (0..300_000).map(chunk).collect(),
+    };
+    let value = Entry::Dataset(manifest).encode().unwrap();
+    let length = value.len();
+    let value = (vec![value.into()], length).into();
+    store.put(manifest_key(&name), value, None).await.unwrap();
+    let replacing = publishing(Replace::WhenStored);
+    let error = split(&store, &path, &name, &replacing, &Unwatched).await.unwrap_err();
+    assert!(matches!(error, Error::Publish(PublishError::TooManyChunks { .. })), "{error:?}");
+    assert_eq!(error.class(), ErrorClass::Usage);
+    assert_eq!(store.keys("*").await.unwrap().len(), 1);
 }
