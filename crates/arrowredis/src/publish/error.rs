@@ -87,8 +87,9 @@ pub enum PublishError {
     /// The store has too little memory left.
     #[error(
         "the store at {store} has too little room: {needed} bytes are needed, and of maxmemory \
-         {limit} {used} are in use; raise maxmemory, remove datasets with 'arrowredis rm', or, to \
-         replace a dataset without keeping both, use --drop-first"
+         {limit} {used} are in use, {reclaimed} of them by what is dropped first; raise maxmemory, \
+         remove datasets with 'arrowredis rm', or, to replace a dataset without keeping both, use \
+         --drop-first"
     )]
     NoRoom {
         /// Where.
@@ -97,6 +98,8 @@ pub enum PublishError {
         needed: u64,
         /// Bytes in use.
         used: u64,
+        /// Bytes of them that dropping a dataset first gives back.
+        reclaimed: u64,
         /// Bytes that may be.
         limit: u64,
     },

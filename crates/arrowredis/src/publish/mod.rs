@@ -126,17 +126,18 @@ impl<S: ChunkStore> Publication<S> {
         claim: &Claim<S>,
         clock: Clock,
     ) -> Result<Old, Error> {
-        let mut old = Old::look(store, dataset, options.replace, planned).await?;
-        if options.replace == Replace::DropFirst {
-            old = old.drop(store, claim, clock).await?;
-        }
-        let (chunks, replaced) = (planned.chunks.len() as u64, old.chunks());
+        let old = Old::look(store, dataset, options.replace, planned).await?;
+        let drop_first = options.replace == Replace::DropFirst;
+        let chunks = planned.chunks.len() as u64;
+        let replaced = if drop_first { 0 } else { old.chunks() };
         if chunks + replaced > MOST_CHUNKS {
             let (dataset, most) = (dataset.to_string(), MOST_CHUNKS);
             return Err(PublishError::TooManyChunks { dataset, chunks, replaced, most }.into());
         }
-        room::check(store, options, planned).await?;
-        Ok(old)
+        // Before anything is dropped: what is refused now leaves the old dataset.
+        let reclaimed = if drop_first { old.bytes } else { Some(0) };
+        room::check(store, options, planned, reclaimed).await?;
+        if drop_first { old.drop(store, claim, clock).await } else { Ok(old) }
     }
 
     /// Stores a chunk under a name that no reader looks at yet. Chunks may come in any order.

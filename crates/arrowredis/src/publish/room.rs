@@ -14,7 +14,8 @@ const NOTHING: &str = "noeviction";
 /// Policies that begin so drop only keys that have a time to live.
 const ONLY_MORTAL: &str = "volatile-";
 
-/// Compares what is needed with what there is.
+/// Compares what is needed with what there is, and with what will be `reclaimed` before: bytes of a
+/// dataset that is dropped first, `None` if nobody knows how many.
 ///
 /// # Errors
 /// [`PublishError::NoRoom`] when it cannot fit.
@@ -22,6 +23,7 @@ pub(super) async fn check<S: ChunkStore>(
     store: &S,
     options: &PublishOptions,
     planned: &Planned,
+    reclaimed: Option<u64>,
 ) -> Result<(), Error> {
     let Some(room) = store.room().await? else {
         tracing::debug!("the store does not tell how much room there is");
@@ -36,13 +38,13 @@ pub(super) async fn check<S: ChunkStore>(
         );
     }
     let needed = planned.bytes + planned.chunks.len() as u64 * BYTES_PER_KEY;
-    match room.limit {
-        Some(limit) if needed > free(&room, limit) => {
-            let (store, used) = (store.address().to_owned(), room.used);
-            Err(PublishError::NoRoom { store, needed, used, limit }.into())
-        }
-        _ => Ok(()),
+    let (Some(limit), Some(reclaimed)) = (room.limit, reclaimed) else { return Ok(()) };
+    let free = free(&room, limit).saturating_add(reclaimed).min(limit);
+    if needed <= free {
+        return Ok(());
     }
+    let (store, used) = (store.address().to_owned(), room.used);
+    Err(PublishError::NoRoom { store, needed, used, reclaimed, limit }.into())
 }
 
 /// Whether a full store would drop keys of this dataset.

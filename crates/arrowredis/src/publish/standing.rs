@@ -33,6 +33,8 @@ pub(crate) struct Old {
     /// Its chunks that its writer did not come to rename, and its id.
     staged: BTreeSet<ChunkId>,
     id: Option<DatasetId>,
+    /// Bytes of its chunks, if that is known.
+    pub(crate) bytes: Option<u64>,
 }
 
 impl Old {
@@ -44,6 +46,7 @@ impl Old {
             own: BTreeSet::new(),
             staged: BTreeSet::new(),
             id: None,
+            bytes: Some(0),
         }
     }
 
@@ -70,7 +73,8 @@ impl Old {
                 let what = format!("{} chunks, {} rows", own.len(), manifest.rows());
                 refuse(store, dataset, replace, what)?;
                 let staged = still_staged(store, dataset, &own, manifest.id).await?;
-                Ok(Self { exists: true, fingerprint, own, staged, id, ..nothing })
+                let bytes = Some(manifest.bytes());
+                Ok(Self { exists: true, fingerprint, own, staged, id, bytes, ..nothing })
             }
             Ok(Standing { entry: None, .. }) => {
                 if !any_there(store, dataset, planned).await? || is_removed(store, dataset).await? {
@@ -78,14 +82,14 @@ impl Old {
                 }
                 refuse(store, dataset, replace, "chunks without a manifest".to_owned())?;
                 let own = listed(store, dataset).await?;
-                Ok(Self { exists: true, own, ..nothing })
+                Ok(Self { exists: true, own, bytes: None, ..nothing })
             }
             Err(Error::Data(DataError::Manifest { .. })) => {
                 refuse(store, dataset, replace, "with a damaged manifest".to_owned())?;
                 let value = store.get(vec![manifest_key(dataset)]).await?.pop().flatten();
                 let fingerprint = value.map_or(Fingerprint::ABSENT, |v| Fingerprint::of(&v));
                 let own = listed(store, dataset).await?;
-                Ok(Self { exists: true, fingerprint, own, ..nothing })
+                Ok(Self { exists: true, fingerprint, own, bytes: None, ..nothing })
             }
             Err(error) => Err(error),
         }

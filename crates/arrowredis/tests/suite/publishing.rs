@@ -803,3 +803,36 @@ async fn more_chunks_than_one_step_can_publish_are_refused() {
     assert_eq!(error.class(), ErrorClass::Usage);
     assert_eq!(store.keys("*").await.unwrap().len(), 1);
 }
+
+/// Goal: what does not fit is refused before anything is dropped, and what only fits after dropping
+/// is not. Method: a bound on memory between that of one dataset and that of two.
+#[test]
+fn room_is_looked_for_before_anything_is_dropped() {
+    let world = World::new();
+    let large = |name: &str, batches| {
+        let path = world.path(name);
+        let options = GenerateOptions {
+            partitions: 1,
+            batches,
+            rows: 20_000,
+            compression: Codec::Uncompressed,
+            ..GenerateOptions::default()
+        };
+        world.wait(generate(&path, &options, &Unwatched)).unwrap();
+        path
+    };
+    let (old, new, larger) = (large("old", 5), large("new", 5), large("larger", 20));
+    let bytes = world.split(&old, "d").unwrap().bytes;
+    let limit = (bytes + bytes / 2 + (4 << 20)).to_string();
+    world.redis(&[b"CONFIG", b"SET", b"maxmemory", limit.as_bytes()]);
+    for (path, replace, fits) in [
+        (&new, Replace::WhenStored, false),
+        (&larger, Replace::DropFirst, false),
+        (&new, Replace::DropFirst, true),
+    ] {
+        let done = world.split_with(path, "d", &publishing(replace));
+        let refused = matches!(done, Err(Error::Publish(PublishError::NoRoom { .. })));
+        assert_eq!((done.is_ok(), refused), (fits, !fits), "{replace:?}: {done:?}");
+        assert_eq!(world.read("d").unwrap().1.bytes, bytes, "the dataset is still there");
+    }
+}
