@@ -91,8 +91,10 @@ def test_adopt_gives_all_keys_the_same_end(arrowredis, client, prefix):
 
 
 def test_adopt_does_not_take_what_is_being_removed(arrowredis, client, prefix):
-    """Chunks without a manifest are no dataset while the sign of removal is there."""
+    """Chunks that have a time to live are no dataset while the sign of removal is there."""
     store(client, prefix, VALUES)
+    for place in VALUES:
+        client.expire(key(prefix, *place), 500)
     client.set(f"{prefix}:{{{prefix}:manifest}}:removed", "a manifest", ex=600)
     arrowredis.refused("adopt", prefix, exit=4)
     arrowredis.refused("read", "--prefix", prefix, exit=4)

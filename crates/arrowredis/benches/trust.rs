@@ -10,7 +10,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_schema::{DataType, Field, Schema};
@@ -22,7 +22,7 @@ use arrowredis::generate::{GenerateOptions, Words, generate};
 use arrowredis::ipc::Codec;
 use arrowredis::key::manifest_key;
 use arrowredis::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
-use arrowredis::progress::Unwatched;
+use arrowredis::progress::{Progress, Unwatched, Work};
 use arrowredis::publish::{PublishOptions, Replace};
 use arrowredis::read::{ReadOptions, read_table};
 use arrowredis::split::{SplitOptions, split};
@@ -79,8 +79,7 @@ impl Bench {
         path
     }
 
-    /// Fetches and decodes a large manifest, and plans a read of one partition that is not in it,
-    /// so that nothing else is fetched.
+    /// Fetches and decodes a large manifest, and plans to read all of it.
     fn many_chunks(&self) {
         let (store, name) = (self.store(), name("many"));
         let field = Field::new("x", DataType::Int64, true);
@@ -101,20 +100,20 @@ impl Bench {
         };
         let bytes = Entry::Dataset(manifest).encode().unwrap();
         let length = bytes.len();
-        let value = (vec![bytes.into()], length).into();
-        let put = Change::Put { key: manifest_key(&name), value, until: None };
+        let put = Change::Put { key: manifest_key(&name), value: bytes.into(), until: None };
         let guard = Guard::new(&name, Fingerprint::ABSENT);
         assert!(self.runtime.block_on(store.apply(&guard, vec![put])).unwrap());
 
-        let partitions = (MANY + 1).to_string().parse().unwrap();
-        let options = ReadOptions { partitions, allow_missing: true, ..ReadOptions::default() };
-        let mut times = Vec::new();
+        let (all, mut times) = (ReadOptions::default(), Vec::new());
         for _ in 0..ROUNDS {
+            let planned = Planned::default();
             let started = Instant::now();
-            let read = read_table(&store, &name, &options, &Unwatched);
-            let (_, report) = self.runtime.block_on(read).unwrap();
-            times.push(started.elapsed());
-            assert_eq!(report.chunks_expected, 1);
+            // All of them are planned, and then the first one is absent.
+            let read = read_table(&store, &name, &all, &planned);
+            assert!(self.runtime.block_on(read).is_err());
+            let (at, chunks) = planned.0.into_inner().unwrap().unwrap();
+            assert_eq!(chunks, MANY);
+            times.push(at.duration_since(started));
         }
         let planned = milliseconds(median(times));
         println!("manifest of {MANY} chunks, {length} bytes: read and planned in {planned:.1} ms");
@@ -182,6 +181,18 @@ impl Bench {
         let report = self.runtime.block_on(split).unwrap();
         (report.seconds, report.publish_seconds)
     }
+}
+
+/// When a plan was made, and of how many chunks.
+#[derive(Default)]
+struct Planned(Mutex<Option<(Instant, u64)>>);
+
+impl Progress for Planned {
+    fn planned(&self, all: Work) {
+        *self.0.lock().unwrap() = Some((Instant::now(), all.chunks));
+    }
+
+    fn done(&self, _: Work) {}
 }
 
 /// Times of splits, and the parts of them that publishing took.

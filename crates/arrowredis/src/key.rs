@@ -59,8 +59,14 @@ pub fn claim_key(dataset: &DatasetName) -> String {
     format!("{dataset}:{{{dataset}{MANIFEST}}}{CLAIM}")
 }
 
-/// The key that says that a dataset is being removed: what is left of its chunks is no dataset. It
-/// lies in the manifest's slot.
+/// The key with which those begin by which a writer tries whether it may do what publishing takes. It
+/// holds nothing itself, ever. It lies in the manifest's slot.
+pub fn probe_key(dataset: &DatasetName) -> String {
+    format!("{}:probe", claim_key(dataset))
+}
+
+/// The key that says that a dataset is being removed or replaced: what is left of its chunks without a
+/// manifest is no dataset. It lies in the manifest's slot.
 pub fn removed_key(dataset: &DatasetName) -> String {
     format!("{dataset}:{{{dataset}{MANIFEST}}}{REMOVED}")
 }

@@ -1,6 +1,6 @@
 //! The commands that look after datasets: what they print, and their exit codes.
 
-use arrowredis::manifest::Fingerprint;
+use arrowredis::dataset::DatasetName;
 use arrowredis::store::{Change, ChunkStore, Guard, RedisStore};
 
 use crate::support::World;
@@ -103,13 +103,12 @@ fn damage(world: &World, key: &str, instead: Option<&str>) {
         let change = match instead {
             Some(other) => {
                 let value = store.get(vec![other.to_owned()]).await.unwrap().remove(0).unwrap();
-                let length = value.len();
-                let value = (vec![value], length).into();
+                let value = value.to_vec().into();
                 Change::Put { key: key.to_owned(), value, until: None }
             }
             None => Change::Remove { key: key.to_owned() },
         };
-        let any = Guard { key: "nothing".to_owned(), fingerprint: Fingerprint::ABSENT };
+        let any = Guard::none(&DatasetName::new("nothing").unwrap());
         assert!(store.apply(&any, vec![change]).await.unwrap());
     });
 }

@@ -18,12 +18,12 @@ use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER, is_removed, unlisted_chunks};
+use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER};
 use crate::report::AdoptReport;
 use crate::schema_difference::schema_difference;
 use crate::store::{Change, ChunkStore, Guard, Life};
 
-use super::{Standing, look_up};
+use super::{Standing, Unlisted, look_up};
 
 /// Bytes of chunks that are looked at at once.
 const BYTES_AT_ONCE: u64 = 64 << 20;
@@ -60,11 +60,7 @@ async fn adopt_claimed<S: ChunkStore>(
     let started = Instant::now();
     let key = manifest_key(dataset);
     let fingerprint = unadopted(store, dataset).await?;
-    let ids = if is_removed(store, dataset).await? {
-        BTreeSet::new()
-    } else {
-        unlisted_chunks(store, dataset).await?
-    };
+    let ids = Unlisted::look(store, dataset).await?.into_chunks()?;
     check_listed(store, dataset, &ids)?;
     progress.planned(Work { chunks: ids.len() as u64, rows: 0, bytes: 0 });
 
@@ -91,9 +87,7 @@ async fn adopt_claimed<S: ChunkStore>(
     };
     let until = shortest_life(store, dataset, &ids).await?.map(|life| manifest.created.after(life));
     let value = Entry::Dataset(manifest).encode().map_err(Error::Encode)?;
-    let length = value.len();
-    let value = (vec![value.into()], length).into();
-    let mut changes = vec![Change::Put { key: key.clone(), value, until }];
+    let mut changes = vec![Change::Put { key: key.clone(), value: value.into(), until }];
     if until.is_some() {
         let expire = |id| Change::Expire { key: chunk_key(dataset, id), until };
         changes.extend(ids.iter().copied().map(expire));
@@ -106,21 +100,18 @@ async fn adopt_claimed<S: ChunkStore>(
 
 /// What stands under the manifest's key, if that is no manifest that can be used.
 async fn unadopted<S: ChunkStore>(store: &S, dataset: &DatasetName) -> Result<Fingerprint, Error> {
-    let key = manifest_key(dataset);
-    match look_up(store, dataset).await {
-        Ok(Standing { entry: None, fingerprint }) => Ok(fingerprint),
-        Ok(Standing { entry: Some(Entry::Dataset(_)), .. }) => {
-            Err(OptionsError::Adopted { dataset: dataset.to_string(), key }.into())
+    let Standing { fingerprint, entry } = look_up(store, dataset).await?;
+    match entry {
+        Ok(None) | Err(DataError::Manifest { .. }) => Ok(fingerprint),
+        Ok(Some(Entry::Dataset(_))) => {
+            let (dataset, key) = (dataset.to_string(), manifest_key(dataset));
+            Err(OptionsError::Adopted { dataset, key }.into())
         }
-        Ok(Standing { entry: Some(Entry::Alias(target)), .. }) => {
+        Ok(Some(Entry::Alias(target))) => {
             let (alias, dataset) = (dataset.to_string(), target.to_string());
             Err(PublishError::Alias { alias, dataset }.into())
         }
-        Err(Error::Data(DataError::Manifest { .. })) => {
-            let value = store.get(vec![key]).await?.pop().flatten();
-            Ok(value.map_or(Fingerprint::ABSENT, |value| Fingerprint::of(&value)))
-        }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

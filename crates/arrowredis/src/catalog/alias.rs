@@ -4,11 +4,11 @@ use crate::dataset::DatasetName;
 use crate::error::{Error, OptionsError};
 use crate::key::manifest_key;
 use crate::manifest::Entry;
-use crate::publish::{PublishError, unlisted_chunks};
+use crate::publish::PublishError;
 use crate::report::AliasReport;
 use crate::store::{Change, ChunkStore, Guard};
 
-use super::{look_up, no_manifest};
+use super::{Unlisted, look_up, no_manifest};
 
 /// Lets a name stand for a dataset. Readers that follow it stay with the dataset that it named.
 ///
@@ -27,7 +27,7 @@ pub async fn alias<S: ChunkStore>(
     if name == dataset {
         return refused("it is the same name".to_owned());
     }
-    match look_up(store, dataset).await?.entry {
+    match look_up(store, dataset).await?.entry? {
         Some(Entry::Dataset(_)) => {}
         Some(Entry::Alias(further)) => {
             return refused(format!("that is an alias itself; name '{further}'"));
@@ -35,14 +35,14 @@ pub async fn alias<S: ChunkStore>(
         None => return Err(no_manifest(store, dataset).into()),
     }
     let standing = look_up(store, name).await?;
-    let before = match standing.entry {
+    let before = match standing.entry? {
         Some(Entry::Dataset(_)) => {
             return refused(format!(
                 "'{name}' is a dataset; choose another name, or remove it with 'arrowredis rm {name}'"
             ));
         }
         Some(Entry::Alias(before)) => Some(before.to_string()),
-        None if unlisted_chunks(store, name).await?.is_empty() => None,
+        None if !Unlisted::look(store, name).await?.exists() => None,
         None => {
             return refused(format!(
                 "chunks without a manifest stand under '{name}'; choose another name, or remove \
@@ -52,10 +52,8 @@ pub async fn alias<S: ChunkStore>(
     };
     let key = manifest_key(name);
     let value = Entry::Alias(dataset.clone()).encode().map_err(Error::Encode)?;
-    let length = value.len();
-    let value = (vec![value.into()], length).into();
     let guard = Guard::new(name, standing.fingerprint);
-    let put = Change::Put { key: key.clone(), value, until: None };
+    let put = Change::Put { key: key.clone(), value: value.into(), until: None };
     if !store.apply(&guard, vec![put]).await? {
         return Err(PublishError::Overtaken { dataset: name.to_string(), key }.into());
     }

@@ -45,14 +45,12 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
     let started = Instant::now();
     let Listed { dataset, fingerprint, manifest } = find_listed(from, name).await?;
     // One server may have several addresses, but no two writings have the same fingerprint.
-    if let Ok(there) = look_up(to, copy).await
-        && there.fingerprint == fingerprint
-    {
+    if look_up(to, copy).await?.fingerprint == fingerprint {
         return Err(OptionsError::SameDataset { dataset: dataset.to_string() }.into());
     }
     let (rows, bytes) = (manifest.rows(), manifest.bytes());
     progress.planned(Work { chunks: manifest.chunks.len() as u64, rows, bytes });
-    let chunks = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+    let chunks = manifest.chunks.len() as u64;
     let mut options = options.clone();
     if options.time_to_live.is_none() {
         let life = from.lives(vec![manifest_key(&dataset)]).await?.pop().flatten();

@@ -9,6 +9,7 @@ mod info;
 mod list;
 mod remove;
 mod touch;
+mod unlisted;
 
 use arrow_buffer::Buffer;
 
@@ -18,6 +19,8 @@ use crate::key::manifest_key;
 use crate::manifest::{Entry, Fingerprint, Manifest, ManifestError};
 use crate::pipeline;
 use crate::store::ChunkStore;
+
+pub(crate) use unlisted::{Unlisted, is_removed};
 
 pub use adopt::adopt;
 pub use alias::alias;
@@ -31,7 +34,8 @@ pub use touch::{NewLife, touch};
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) entry: Option<Entry>,
+    /// What it says, or why that cannot be read.
+    pub(crate) entry: Result<Option<Entry>, DataError>,
 }
 
 /// A name that was followed to the dataset that it stands for.
@@ -47,23 +51,22 @@ pub(crate) struct Found {
 /// What stands under a name, an alias not followed.
 ///
 /// # Errors
-/// [`DataError::Manifest`] when what stands there is damaged, [`DataError::NewerManifest`] when it
-/// is of a later format.
+/// [`Error::Store`] when the store fails. That what stands there is damaged
+/// ([`DataError::Manifest`]) or of a later format ([`DataError::NewerManifest`]) is part of the answer.
 pub(crate) async fn look_up<S: ChunkStore>(
     store: &S,
     name: &DatasetName,
 ) -> Result<Standing, Error> {
     let key = manifest_key(name);
     let Some(value) = store.get(vec![key.clone()]).await?.pop().flatten() else {
-        return Ok(Standing { fingerprint: Fingerprint::ABSENT, entry: None });
+        return Ok(Standing { fingerprint: Fingerprint::ABSENT, entry: Ok(None) });
     };
     let fingerprint = Fingerprint::of(&value);
-    let entry = decode(value).await?;
-    let entry = entry.map_err(|source| match source {
+    let entry = decode(value).await?.map(Some).map_err(|source| match source {
         ManifestError::Version { .. } => DataError::NewerManifest { key, source: Box::new(source) },
         _ => DataError::Manifest { key, source: Box::new(source) },
-    })?;
-    Ok(Standing { fingerprint, entry: Some(entry) })
+    });
+    Ok(Standing { fingerprint, entry })
 }
 
 /// Large manifests take milliseconds, so another thread decodes.
@@ -78,7 +81,7 @@ pub(crate) async fn decode(value: Buffer) -> Result<Result<Entry, ManifestError>
 /// leads to no dataset.
 pub(crate) async fn find<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Found, Error> {
     let Standing { fingerprint, entry } = look_up(store, name).await?;
-    let target = match entry {
+    let target = match entry? {
         Some(Entry::Alias(target)) => target,
         Some(Entry::Dataset(manifest)) => {
             return Ok(Found { dataset: name.clone(), fingerprint, manifest: Some(manifest) });
@@ -86,7 +89,7 @@ pub(crate) async fn find<S: ChunkStore>(store: &S, name: &DatasetName) -> Result
         None => return Ok(Found { dataset: name.clone(), fingerprint, manifest: None }),
     };
     let Standing { fingerprint, entry } = look_up(store, &target).await?;
-    match entry {
+    match entry? {
         Some(Entry::Dataset(manifest)) => {
             Ok(Found { dataset: target, fingerprint, manifest: Some(manifest) })
         }

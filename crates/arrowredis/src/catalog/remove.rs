@@ -1,14 +1,13 @@
 //! VERB: a dataset or an alias, removed.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::clock::Clock;
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::{chunk_key, chunk_pattern, is_chunk_key, manifest_key, parse_chunk_key};
-use crate::manifest::{Entry, Fingerprint};
-use crate::publish::{Claim, Old, Planned, PublishError, Replace, apply_in_batches};
+use crate::key::{chunk_key, manifest_key};
+use crate::manifest::Entry;
+use crate::publish::{Claim, Old, PublishError, Replace};
 use crate::report::RemoveReport;
 use crate::store::{Change, ChunkStore, Guard};
 
@@ -32,9 +31,8 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
         seconds: 0.0,
     };
     // What is damaged can be removed, too.
-    if let Ok(standing) = look_up(store, name).await
-        && let Some(Entry::Alias(dataset)) = standing.entry
-    {
+    let standing = look_up(store, name).await?;
+    if let Ok(Some(Entry::Alias(dataset))) = standing.entry {
         let key = manifest_key(name);
         let guard = Guard::new(name, standing.fingerprint);
         if !store.apply(&guard, vec![Change::Remove { key: key.clone() }]).await? {
@@ -68,29 +66,20 @@ async fn remove_dataset<S: ChunkStore>(
     claim: Option<&Claim<S>>,
 ) -> Result<(u64, u64), Error> {
     let clock = Clock::starting_at(store.now().await?);
-    // Nobody else writes while this has the claim, so what is staged was left behind.
-    let keys =
-        if claim.is_some() { store.keys(&chunk_pattern(name)).await? } else { BTreeSet::new() };
-    let keys: Vec<_> = keys.into_iter().filter(|key| is_chunk_key(name, key)).collect();
-    let own = keys.iter().filter_map(|key| parse_chunk_key(name, key.as_bytes()));
-    let everything = Planned { chunks: own.collect(), bytes: 0 };
-    let old = Old::look(store, name, Replace::DropFirst, &everything).await?;
-    if !old.exists && keys.is_empty() {
+    let mut old = Old::look(store, name, Replace::DropFirst).await?;
+    if claim.is_some() {
+        // Nobody else writes while this has the claim, so what is staged was left behind.
+        old = old.with_strays(store).await?;
+    }
+    let (chunks, leftovers) = (old.chunks(), old.leftovers());
+    if !old.exists && chunks + leftovers == 0 {
         let key = chunk_key(name, ChunkId::new(0, 0));
         let (dataset, store) = (name.to_string(), store.address().to_owned());
         return Err(DataError::NoDataset { dataset, store, key }.into());
     }
-    let chunks = old.chunks();
-    let leftovers = (keys.len() as u64).saturating_sub(chunks);
     match claim {
         Some(claim) => old.drop(store, claim, clock).await?,
         None => old.remove(store, clock).await?,
     };
-    let guard = Guard::new(name, Fingerprint::ABSENT);
-    let changes = keys.into_iter().map(|key| Change::Remove { key }).collect();
-    if !apply_in_batches(store, &guard, changes).await? {
-        let (dataset, key) = (name.to_string(), manifest_key(name));
-        return Err(PublishError::Overtaken { dataset, key }.into());
-    }
     Ok((chunks, leftovers))
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::dataset::DatasetName;
 use crate::error::{Error, OptionsError};
 use crate::key::manifest_key;
-use crate::publish::{Old, Planned, PublishError, Replace, apply_in_batches};
+use crate::publish::{Old, PublishError, Replace};
 use crate::report::TouchReport;
-use crate::store::{Change, ChunkStore, Guard, Life};
+use crate::store::{Change, ChunkStore, Guard};
 
 use super::info::presence;
 use super::{Listed, find_listed};
@@ -26,8 +26,7 @@ pub enum NewLife {
 
 /// Sets a dataset's time to live anew, counted from now.
 ///
-/// Its keys never vanish one by one: the manifest goes first or at the same instant as the chunks,
-/// also when this is stopped half way.
+/// All its keys get it in one step, so that they vanish at the same instant.
 ///
 /// # Errors
 /// [`Error::Data`] when the name stands for no dataset with a manifest, [`Error::Options`] when the
@@ -50,17 +49,11 @@ pub async fn touch<S: ChunkStore>(
     let now = store.now().await?;
     let until = life.map(|life| now.after(life));
 
-    let old = Old::look(store, &dataset, Replace::WhenStored, &Planned::default()).await?;
+    let old = Old::look(store, &dataset, Replace::WhenStored).await?;
     let mut changes: Vec<_> = old.expire(until).collect();
-    let manifest_too = Change::Expire { key: key.clone(), until };
-    let left = store.lives(vec![key.clone()]).await?.pop().flatten();
-    if later(life, left) {
-        changes.push(manifest_too);
-    } else {
-        changes.insert(0, manifest_too);
-    }
-    let guard = Guard::new(&dataset, fingerprint);
-    if !apply_in_batches(store, &guard, changes).await? {
+    changes.push(Change::Expire { key: key.clone(), until });
+    // In one step: the chunks of half a dataset must not outlive the other half, nor its manifest.
+    if !store.apply(&Guard::new(&dataset, fingerprint), changes).await? {
         let dataset = dataset.to_string();
         return Err(PublishError::Overtaken { dataset, key }.into());
     }
@@ -72,14 +65,4 @@ pub async fn touch<S: ChunkStore>(
         absent,
         time_to_live_seconds: life.map(|life| life.as_secs_f64()),
     })
-}
-
-/// Whether a life ends later than what is left of another.
-fn later(life: Option<Duration>, left: Option<Life>) -> bool {
-    match (life, left) {
-        (None, _) => true,
-        (Some(_), Some(Life::Forever)) => false,
-        (Some(life), Some(Life::For(left))) => life > left,
-        (Some(_), None) => true,
-    }
 }

@@ -33,6 +33,13 @@ impl Payload {
     }
 }
 
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        Self { pieces: vec![Buffer::from_vec(bytes)], len }
+    }
+}
+
 impl From<(Vec<Buffer>, usize)> for Payload {
     fn from((pieces, len): (Vec<Buffer>, usize)) -> Self {
         debug_assert_eq!(pieces.iter().map(Buffer::len).sum::<usize>(), len);

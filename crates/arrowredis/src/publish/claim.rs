@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::clock::Clock;
 use crate::dataset::{DatasetId, DatasetName};
 use crate::error::Error;
-use crate::key::{claim_key, staged_key};
+use crate::key::{claim_key, probe_key, staged_key};
 use crate::store::{Change, ChunkStore, Claimed, Guard};
 
 use super::{PublishError, STAGED_LIFE, Staged, apply_in_batches};
@@ -89,6 +89,28 @@ impl<S: ChunkStore> Claim<S> {
                 }
             }
         }));
+    }
+
+    /// Does once what publishing takes, on a key that nobody else has, so that a server which forbids
+    /// part of it says so before anything is stored.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the server refuses.
+    pub(super) async fn probe(&self, clock: Clock) -> Result<(), Error> {
+        let key = format!("{}:tried", probe_key(&self.dataset));
+        let renamed = || format!("{}:renamed", probe_key(&self.dataset));
+        // Mortal from the first change to the last but one, should one be forbidden.
+        let (value, until) = (vec![0].into(), Some(clock.now().after(CLAIM_LIFE)));
+        let changes = vec![
+            Change::Put { key: key.clone(), value, until },
+            Change::Rename { from: key, to: renamed() },
+            Change::Expire { key: renamed(), until },
+            // What removes it has been tried by now.
+            Change::Expire { key: renamed(), until: None },
+            Change::Remove { key: renamed() },
+        ];
+        self.store.apply(&Guard::none(&self.dataset), changes).await?;
+        Ok(())
     }
 
     /// Makes sure that it is still held, and prolongs it. What was seen before this, and still is

@@ -47,8 +47,8 @@ pub enum PublishError {
     },
     /// This process' claim ran out or was taken while it wrote.
     #[error(
-        "the claim '{key}' on dataset '{dataset}' was lost: this process or the server was held up \
-         for longer than {seconds} s; nothing was published, run it again"
+        "the claim '{key}' on dataset '{dataset}' was lost: somebody removed it, or this process or \
+         the server was held up for longer than {seconds} s; nothing was published, run it again"
     )]
     ClaimLost {
         /// The dataset.
@@ -71,15 +71,16 @@ pub enum PublishError {
     },
     /// There are more chunks than one step can publish.
     #[error(
-        "dataset '{dataset}' would have {chunks} chunks, and the one that it replaces has \
-         {replaced}; expected at most {most} together, so write larger batches"
+        "dataset '{dataset}' would have {chunks} chunks, and what it replaces has {replaced} keys; \
+         expected at most {most} chunks beside those, so write larger batches, or remove what is \
+         there with --drop-first"
     )]
     TooManyChunks {
         /// The dataset.
         dataset: String,
         /// Its chunks.
         chunks: u64,
-        /// Those of the dataset before.
+        /// Keys of the dataset before.
         replaced: u64,
         /// How many there may be.
         most: u64,

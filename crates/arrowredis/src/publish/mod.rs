@@ -24,7 +24,7 @@ use arrow_schema::SchemaRef;
 
 use crate::chunk::Chunk;
 use crate::clock::Clock;
-use crate::dataset::{ChunkId, DatasetId, DatasetName};
+use crate::dataset::{DatasetId, DatasetName};
 use crate::error::Error;
 use crate::key::{chunk_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
@@ -34,7 +34,7 @@ use staged::Staged;
 
 pub(crate) use claim::Claim;
 
-pub(crate) use standing::{Old, is_removed, unlisted_chunks};
+pub(crate) use standing::Old;
 
 pub use error::PublishError;
 pub use options::{PublishOptions, Replace};
@@ -48,9 +48,9 @@ const STAGED_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a replaced dataset's keys live at most, should the writer die before it removes them.
 const REPLACED_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// Most chunks of a dataset and the one before, which the commit changes in one step: a command of
-/// Redis 6 may have 1,048,576 words, and each chunk takes three.
-const MOST_CHUNKS: u64 = 300_000;
+/// Most words of the command that commits, of which a new chunk takes three and a key of the old
+/// dataset one: Redis 6 takes 1,048,576.
+const MOST_WORDS: u64 = 1_000_000;
 
 /// Changes that are made as one, beside the commit. The server serves nobody else meanwhile: about
 /// a millisecond.
@@ -62,8 +62,8 @@ pub(crate) const KEYS_AT_ONCE: usize = 10_000;
 /// What is to be published, as far as it is known before.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Planned {
-    /// The chunks.
-    pub(crate) chunks: Vec<ChunkId>,
+    /// Chunks.
+    pub(crate) chunks: u64,
     /// Bytes of their values, at least.
     pub(crate) bytes: u64,
 }
@@ -126,12 +126,13 @@ impl<S: ChunkStore> Publication<S> {
         claim: &Claim<S>,
         clock: Clock,
     ) -> Result<Old, Error> {
-        let old = Old::look(store, dataset, options.replace, planned).await?;
+        claim.probe(clock).await?;
+        let old = Old::look(store, dataset, options.replace).await?;
         let drop_first = options.replace == Replace::DropFirst;
-        let chunks = planned.chunks.len() as u64;
-        let replaced = if drop_first { 0 } else { old.chunks() };
-        if chunks + replaced > MOST_CHUNKS {
-            let (dataset, most) = (dataset.to_string(), MOST_CHUNKS);
+        let (chunks, replaced) = (planned.chunks, if drop_first { 0 } else { old.keys() });
+        if chunks.saturating_mul(3).saturating_add(replaced) > MOST_WORDS {
+            let most = MOST_WORDS.saturating_sub(replaced) / 3;
+            let dataset = dataset.to_string();
             return Err(PublishError::TooManyChunks { dataset, chunks, replaced, most }.into());
         }
         // Before anything is dropped: what is refused now leaves the old dataset.
@@ -153,7 +154,8 @@ impl<S: ChunkStore> Publication<S> {
 
     /// Removes what was staged and gives the claim back, as far as the store lets it.
     pub(crate) async fn abandon(mut self) {
-        let guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
+        // Nobody else has names with this id.
+        let guard = Guard::none(&self.dataset);
         let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
         let changes = self.staged.ids().into_iter().map(remove).collect();
         if let Err(error) = apply_in_batches(&self.store, &guard, changes).await {
@@ -237,22 +239,23 @@ impl<S: ChunkStore> Publication<S> {
         self.claim.confirm().await?;
         let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
         let fingerprint = Fingerprint::of(&value);
-        let until = self.options.time_to_live.map(|life| self.clock.now().after(life));
+        let now = self.clock.now();
+        let until = self.options.time_to_live.map(|life| now.after(life));
         let key = manifest_key(&self.dataset);
-        let length = value.len();
-        let value = (vec![value.into()], length).into();
 
-        let mut changes = vec![Change::Put { key: key.clone(), value, until }];
-        changes.extend(manifest.chunks.iter().map(|chunk| {
-            let key = staged_key(&self.dataset, chunk.id, self.id);
-            Change::Expire { key, until }
-        }));
-        changes.extend(self.old.expire(Some(self.clock.now().after(self.replaced_life()))));
-
-        let guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
+        let staged = |chunk: &ChunkEntry| staged_key(&self.dataset, chunk.id, self.id);
+        let mut guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
+        guard.present = manifest.chunks.iter().map(|chunk| (staged(chunk), chunk.bytes)).collect();
+        let mut changes = vec![Change::Put { key: key.clone(), value: value.into(), until }];
+        changes.extend(self.old.exists.then(|| self.old.sign(now)));
+        let expire = |chunk| Change::Expire { key: staged(chunk), until };
+        changes.extend(manifest.chunks.iter().map(expire));
+        changes.extend(self.old.expire(Some(now.after(REPLACED_LIFE))));
         match self.store.apply(&guard, changes).await {
             Ok(true) => Ok(fingerprint),
             Ok(false) => {
+                // What is staged may have gone since it was confirmed.
+                self.confirm(manifest).await?;
                 let dataset = self.dataset.to_string();
                 Err(PublishError::Overtaken { dataset, key }.into())
             }
@@ -264,27 +267,21 @@ impl<S: ChunkStore> Publication<S> {
         }
     }
 
-    fn replaced_life(&self) -> Duration {
-        if self.options.keep_replaced.is_zero() {
-            REPLACED_LIFE
-        } else {
-            self.options.keep_replaced
-        }
-    }
-
     /// Gives the chunks their own names and removes those of the old dataset. Whether the manifest
     /// was still this one all the time.
     async fn tidy(&self, manifest: &Manifest, fingerprint: Fingerprint) -> Result<bool, Error> {
         let guard = Guard::new(&self.dataset, fingerprint);
-        let keep = !self.options.keep_replaced.is_zero();
+        let keep = self.options.keep_replaced;
+        let kept = (!keep.is_zero()).then(|| self.clock.now().after(keep));
         let new: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
         let mut changes = Vec::new();
         for id in &new {
-            changes.extend(self.old.make_way(*id, keep));
+            changes.extend(self.old.make_way(*id, kept));
             let from = staged_key(&self.dataset, *id, self.id);
             changes.push(Change::Rename { from, to: chunk_key(&self.dataset, *id) });
         }
-        changes.extend(self.old.leave(&new, keep));
+        changes.extend(self.old.leave(&new, kept));
+        changes.extend(self.old.exists.then(|| self.old.take_down_sign()));
         apply_in_batches(&self.store, &guard, changes).await
     }
 }

@@ -37,9 +37,17 @@ pub(super) async fn check<S: ChunkStore>(
             room.eviction
         );
     }
-    let needed = planned.bytes + planned.chunks.len() as u64 * BYTES_PER_KEY;
+    let needed = planned.bytes + planned.chunks * BYTES_PER_KEY;
     let (Some(limit), Some(reclaimed)) = (room.limit, reclaimed) else { return Ok(()) };
     let free = free(&room, limit).saturating_add(reclaimed).min(limit);
+    if needed > limit.saturating_sub(room.used).saturating_add(reclaimed) && needed <= free {
+        tracing::warn!(
+            "{} is too full to hold the dataset without dropping other keys, and while it is being \
+             stored it may drop chunks of it, too: maxmemory-policy is {}",
+            store.address(),
+            room.eviction
+        );
+    }
     if needed <= free {
         return Ok(());
     }

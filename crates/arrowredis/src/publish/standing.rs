@@ -3,21 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::catalog::{Standing, look_up};
+use crate::catalog::{Standing, Unlisted, look_up};
 use crate::chunk::Payload;
 use crate::clock::{Clock, Timestamp};
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::{
-    chunk_key, chunk_pattern, is_chunk_key, manifest_key, parse_chunk_key, removed_key, staged_key,
-};
+use crate::key::{chunk_key, manifest_key, removed_key, staged_key};
 use crate::manifest::{Entry, Fingerprint};
-use crate::store::{Change, ChunkStore, Guard, Life};
+use crate::store::{Change, ChunkStore, Guard};
 
-use super::{
-    Claim, KEYS_AT_ONCE, Planned, PublishError, REPLACED_LIFE, Replace, STAGED_LIFE,
-    apply_in_batches,
-};
+use super::{Claim, KEYS_AT_ONCE, PublishError, REPLACED_LIFE, Replace, apply_in_batches};
 
 /// How long the sign lives that says that a dataset is being removed: longer than its chunks.
 const SIGN_LIFE: Duration = Duration::from_secs(REPLACED_LIFE.as_secs() + 60);
@@ -33,23 +28,13 @@ pub(crate) struct Old {
     /// Its chunks that its writer did not come to rename, and its id.
     staged: BTreeSet<ChunkId>,
     id: Option<DatasetId>,
+    /// Keys of staged chunks that belong to nothing that a reader could find.
+    strays: BTreeSet<String>,
     /// Bytes of its chunks, if that is known.
     pub(crate) bytes: Option<u64>,
 }
 
 impl Old {
-    fn nothing(dataset: &DatasetName) -> Self {
-        Self {
-            dataset: dataset.clone(),
-            exists: false,
-            fingerprint: Fingerprint::ABSENT,
-            own: BTreeSet::new(),
-            staged: BTreeSet::new(),
-            id: None,
-            bytes: Some(0),
-        }
-    }
-
     /// Looks at what stands under a name.
     ///
     /// # Errors
@@ -58,41 +43,56 @@ impl Old {
         store: &S,
         dataset: &DatasetName,
         replace: Replace,
-        planned: &Planned,
     ) -> Result<Self, Error> {
-        let nothing = Self::nothing(dataset);
-        match look_up(store, dataset).await {
-            Ok(Standing { entry: Some(Entry::Alias(target)), .. }) => {
+        let Standing { fingerprint, entry } = look_up(store, dataset).await?;
+        let nothing = Self {
+            dataset: dataset.clone(),
+            exists: false,
+            fingerprint,
+            own: BTreeSet::new(),
+            staged: BTreeSet::new(),
+            id: None,
+            strays: BTreeSet::new(),
+            bytes: Some(0),
+        };
+        let damaged = match entry {
+            Ok(Some(Entry::Alias(target))) => {
                 let (alias, dataset) = (dataset.to_string(), target.to_string());
-                Err(PublishError::Alias { alias, dataset }.into())
+                return Err(PublishError::Alias { alias, dataset }.into());
             }
-            Ok(Standing { entry: Some(Entry::Dataset(manifest)), fingerprint }) => {
-                let chunks = manifest.chunks.iter().map(|chunk| chunk.id);
-                let own: BTreeSet<_> = chunks.collect();
-                let id = Some(manifest.id);
+            Ok(Some(Entry::Dataset(manifest))) => {
+                let own: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+                let (id, bytes) = (Some(manifest.id), Some(manifest.bytes()));
                 let what = format!("{} chunks, {} rows", own.len(), manifest.rows());
                 refuse(store, dataset, replace, what)?;
                 let staged = still_staged(store, dataset, &own, manifest.id).await?;
-                let bytes = Some(manifest.bytes());
-                Ok(Self { exists: true, fingerprint, own, staged, id, bytes, ..nothing })
+                return Ok(Self { exists: true, own, staged, id, bytes, ..nothing });
             }
-            Ok(Standing { entry: None, .. }) => {
-                if !any_there(store, dataset, planned).await? || is_removed(store, dataset).await? {
-                    return Ok(nothing);
-                }
-                refuse(store, dataset, replace, "chunks without a manifest".to_owned())?;
-                let own = listed(store, dataset).await?;
-                Ok(Self { exists: true, own, bytes: None, ..nothing })
-            }
-            Err(Error::Data(DataError::Manifest { .. })) => {
-                refuse(store, dataset, replace, "with a damaged manifest".to_owned())?;
-                let value = store.get(vec![manifest_key(dataset)]).await?.pop().flatten();
-                let fingerprint = value.map_or(Fingerprint::ABSENT, |v| Fingerprint::of(&v));
-                let own = listed(store, dataset).await?;
-                Ok(Self { exists: true, fingerprint, own, bytes: None, ..nothing })
-            }
-            Err(error) => Err(error),
+            Ok(None) => false,
+            Err(DataError::Manifest { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let found = Unlisted::look(store, dataset).await?;
+        let exists = damaged || found.exists();
+        if exists {
+            let what =
+                if damaged { "with a damaged manifest" } else { "chunks without a manifest" };
+            refuse(store, dataset, replace, what.to_owned())?;
         }
+        let strays = found.staged.into_iter().collect();
+        Ok(Self { exists, own: found.own, strays, bytes: None, ..nothing })
+    }
+
+    /// Also all other keys of chunks that stand there, whoever left them.
+    pub(crate) async fn with_strays<S: ChunkStore>(mut self, store: &S) -> Result<Self, Error> {
+        let found = Unlisted::look(store, &self.dataset).await?;
+        self.strays.extend(found.staged);
+        let listed = &self.own;
+        let strays = found.own.difference(listed).map(|id| chunk_key(&self.dataset, *id));
+        self.strays.extend(strays.collect::<Vec<_>>());
+        let known: BTreeSet<_> = self.staged.iter().filter_map(|id| self.staged_key(*id)).collect();
+        self.strays.retain(|key| !known.contains(key));
+        Ok(self)
     }
 
     /// Removes all of it. From the first step on there is no dataset, and a sign says that what is
@@ -107,7 +107,7 @@ impl Old {
         claim: &Claim<S>,
         clock: Clock,
     ) -> Result<Self, Error> {
-        if self.exists {
+        if self.keys() > 0 || self.exists {
             claim.confirm().await?;
         }
         self.remove(store, clock).await
@@ -119,18 +119,18 @@ impl Old {
         store: &S,
         clock: Clock,
     ) -> Result<Self, Error> {
-        if !self.exists {
+        if self.keys() == 0 && !self.exists {
             return Ok(self);
         }
         let (dataset, sign) = (&self.dataset, removed_key(&self.dataset));
         let manifest = manifest_key(dataset);
         let now = clock.now();
         // A full server takes no new value; it renames, and lets expire.
+        let until = Some(now.after(SIGN_LIFE));
         let put_up = if self.fingerprint == Fingerprint::ABSENT {
-            let until = Some(now.after(SIGN_LIFE));
-            vec![Change::Put { key: sign.clone(), value: Payload::default(), until }]
+            // An empty value is as good as none, and goes, too.
+            vec![self.sign(now), Change::Remove { key: manifest.clone() }]
         } else {
-            let until = Some(now.after(SIGN_LIFE));
             let rename = Change::Rename { from: manifest.clone(), to: sign.clone() };
             vec![rename, Change::Expire { key: sign.clone(), until }]
         };
@@ -145,32 +145,50 @@ impl Old {
             begun => begun?,
         };
         let gone = Guard::new(dataset, Fingerprint::ABSENT);
-        let mut changes: Vec<_> = self.leave(&BTreeSet::new(), false).collect();
+        let mut changes: Vec<_> = self.leave(&BTreeSet::new(), None).collect();
         changes.push(Change::Remove { key: sign });
         if !begun || !apply_in_batches(store, &gone, changes).await? {
             let dataset = dataset.to_string();
             return Err(PublishError::Overtaken { dataset, key: manifest }.into());
         }
-        Ok(Self { exists: true, ..Self::nothing(dataset) })
+        let (own, staged, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (fingerprint, bytes) = (Fingerprint::ABSENT, Some(0));
+        Ok(Self { fingerprint, own, staged, strays, bytes, ..self })
+    }
+
+    /// The sign that what is left of the dataset is none, should its manifest go.
+    pub(super) fn sign(&self, now: Timestamp) -> Change {
+        let (key, until) = (removed_key(&self.dataset), Some(now.after(SIGN_LIFE)));
+        Change::Put { key, value: Payload::default(), until }
+    }
+
+    /// The end of that sign.
+    pub(super) fn take_down_sign(&self) -> Change {
+        Change::Remove { key: removed_key(&self.dataset) }
     }
 
     /// Lets all its chunks vanish at some time, if ever.
     pub(crate) fn expire(&self, until: Option<Timestamp>) -> impl Iterator<Item = Change> {
         let own = self.own.iter().map(|id| chunk_key(&self.dataset, *id));
         let staged = self.staged.iter().filter_map(|id| self.staged_key(*id));
-        let keys: Vec<_> = own.chain(staged).collect();
+        let keys: Vec<_> = own.chain(staged).chain(self.strays.iter().cloned()).collect();
         keys.into_iter().map(move |key| Change::Expire { key, until })
     }
 
-    /// What must happen to an old chunk before a new one takes its name.
-    pub(super) fn make_way(&self, id: ChunkId, keep: bool) -> Option<Change> {
-        let staged = self.staged_key(id)?;
-        if keep {
-            // What its writer had not renamed stands where readers of the old dataset look anyway.
-            let kept = self.own.contains(&id) && !self.staged.contains(&id);
-            kept.then(|| Change::Rename { from: chunk_key(&self.dataset, id), to: staged })
-        } else {
-            self.staged.contains(&id).then_some(Change::Remove { key: staged })
+    /// What must happen to an old chunk before a new one takes its name. If it is to be `kept` until
+    /// some time, it gets the name at which readers of the old dataset look second.
+    pub(super) fn make_way(&self, id: ChunkId, kept: Option<Timestamp>) -> Vec<Change> {
+        let Some(staged) = self.staged_key(id) else { return Vec::new() };
+        let has_it_already = self.staged.contains(&id);
+        match kept {
+            None if has_it_already => vec![Change::Remove { key: staged }],
+            None => Vec::new(),
+            Some(_) if !self.own.contains(&id) => Vec::new(),
+            Some(_) => {
+                let from = chunk_key(&self.dataset, id);
+                let rename = (!has_it_already).then(|| Change::Rename { from, to: staged.clone() });
+                rename.into_iter().chain([Change::Expire { key: staged, until: kept }]).collect()
+            }
         }
     }
 
@@ -178,18 +196,30 @@ impl Old {
     pub(super) fn leave(
         &self,
         new: &BTreeSet<ChunkId>,
-        keep: bool,
+        kept: Option<Timestamp>,
     ) -> impl Iterator<Item = Change> {
         let gone: Vec<_> = self.own.difference(new).copied().collect();
-        gone.into_iter().flat_map(move |id| {
+        let strays = self.strays.iter().cloned().map(|key| Change::Remove { key });
+        let gone = gone.into_iter().flat_map(move |id| {
             let own = Change::Remove { key: chunk_key(&self.dataset, id) };
-            self.make_way(id, keep).into_iter().chain([own])
-        })
+            self.make_way(id, kept).into_iter().chain([own])
+        });
+        gone.chain(strays)
     }
 
     /// How many chunks it has.
     pub(crate) fn chunks(&self) -> u64 {
         self.own.len() as u64
+    }
+
+    /// How many keys belong to nothing that a reader could find.
+    pub(crate) fn leftovers(&self) -> u64 {
+        self.strays.len() as u64
+    }
+
+    /// How many keys go with it.
+    pub(super) fn keys(&self) -> u64 {
+        (self.own.len() + self.staged.len() + self.strays.len()) as u64
     }
 
     fn staged_key(&self, id: ChunkId) -> Option<String> {
@@ -226,64 +256,4 @@ async fn still_staged<S: ChunkStore>(
         staged.extend(there.map(|(id, _)| *id));
     }
     Ok(staged)
-}
-
-/// Whether a chunk of another program stands where one is to be written, or where a dataset's first
-/// one would be. Asking for those is cheap on any server; looking at all its keys is not.
-async fn any_there<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-    planned: &Planned,
-) -> Result<bool, Error> {
-    let first = ChunkId::new(0, 0);
-    let ids: Vec<_> = std::iter::once(first).chain(planned.chunks.iter().copied()).collect();
-    for ids in ids.chunks(KEYS_AT_ONCE) {
-        let keys = ids.iter().map(|id| chunk_key(dataset, *id)).collect();
-        if store.lengths(keys).await?.iter().any(Option::is_some) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// All chunks under their own names, whoever stored them.
-async fn listed<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-) -> Result<BTreeSet<ChunkId>, Error> {
-    let keys = store.keys(&chunk_pattern(dataset)).await?;
-    Ok(keys.iter().filter_map(|key| parse_chunk_key(dataset, key.as_bytes())).collect())
-}
-
-/// The chunks of a dataset without a manifest: all under their own names.
-///
-/// # Errors
-/// [`DataError::Unfinished`] when there are staged ones that were published: the manifest is lost,
-/// and without it nobody can tell which of the others are of the same dataset.
-pub(crate) async fn unlisted_chunks<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-) -> Result<BTreeSet<ChunkId>, Error> {
-    let keys = store.keys(&chunk_pattern(dataset)).await?;
-    let own = |key: &String| parse_chunk_key(dataset, key.as_bytes());
-    let staged = keys.iter().filter(|key| own(key).is_none() && is_chunk_key(dataset, key));
-    let staged: Vec<_> = staged.cloned().collect();
-    let lives = store.lives(staged.clone()).await?;
-    let published = |life: &Option<Life>| match life {
-        Some(Life::Forever) => true,
-        Some(Life::For(left)) => *left > STAGED_LIFE,
-        None => false,
-    };
-    if let Some((key, _)) = staged.into_iter().zip(lives).find(|(_, life)| published(life)) {
-        return Err(DataError::Unfinished { key }.into());
-    }
-    Ok(keys.iter().filter_map(own).collect())
-}
-
-/// Whether what is left of a dataset is being removed.
-pub(crate) async fn is_removed<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-) -> Result<bool, Error> {
-    Ok(store.lengths(vec![removed_key(dataset)]).await?.iter().any(Option::is_some))
 }

@@ -23,7 +23,7 @@ use crate::schema_difference::schema_difference;
 use crate::store::{ChunkStore, StoreError};
 
 use super::ReadOptions;
-use super::locate::{Edition, Located, Target, still_unlisted};
+use super::locate::{Edition, Located, Target, Unlisting};
 use super::recheck::{Mismatch, check, look_again};
 use super::tally::Tally;
 
@@ -82,6 +82,7 @@ pub(super) fn chunks<S: ChunkStore>(
         store: store.clone(),
         dataset: target.dataset,
         edition: target.edition,
+        unlisted: target.unlisted,
         allow_missing: options.allow_missing,
         tally,
     };
@@ -162,6 +163,7 @@ struct Source<S> {
     store: S,
     dataset: DatasetName,
     edition: Option<Edition>,
+    unlisted: Option<Unlisting>,
     allow_missing: bool,
     tally: Arc<Tally>,
 }
@@ -312,16 +314,16 @@ impl<S: ChunkStore> Source<S> {
 
     /// Without a manifest, what seems damaged may be what was published meanwhile.
     async fn explain<T>(self: Arc<Self>, error: Error) -> Result<T, Error> {
-        if self.edition.is_none() && matches!(error, Error::Data(_)) {
-            still_unlisted(&self.store, &self.dataset).await?;
+        if let (Some(unlisted), Error::Data(_)) = (&self.unlisted, &error) {
+            unlisted.still_is(&self.store, &self.dataset).await?;
         }
         Err(error)
     }
 
     /// Without a manifest only the end can tell that nothing was published on top of what was read.
     async fn end(&self) -> Result<Option<Vec<ReadChunk>>, Error> {
-        if self.edition.is_none() {
-            still_unlisted(&self.store, &self.dataset).await?;
+        if let Some(unlisted) = &self.unlisted {
+            unlisted.still_is(&self.store, &self.dataset).await?;
         }
         Ok(None)
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use arrow_schema::SchemaRef;
 
-use crate::catalog::{self, Found};
+use crate::catalog::{self, Found, Unlisted, is_removed};
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Fingerprint, Manifest};
-use crate::publish::{KEYS_AT_ONCE, is_removed, unlisted_chunks};
+use crate::publish::KEYS_AT_ONCE;
 use crate::report::ReadReport;
 use crate::store::ChunkStore;
 
@@ -36,6 +36,46 @@ pub(crate) struct Edition {
     pub(crate) schema: SchemaRef,
 }
 
+/// What was found where there is no manifest, to be compared with what is there at the end.
+#[derive(Debug)]
+pub(super) struct Unlisting {
+    /// Whether what is left of a dataset was there, too.
+    sign: bool,
+    chunks: Vec<Located>,
+}
+
+impl Unlisting {
+    /// Fails unless there still is no manifest, and the chunks are those of before.
+    ///
+    /// # Errors
+    /// [`DataError::Replaced`] when a dataset was published or removed meanwhile.
+    pub(super) async fn still_is<S: ChunkStore>(
+        &self,
+        store: &S,
+        dataset: &DatasetName,
+    ) -> Result<(), Error> {
+        let key = manifest_key(dataset);
+        let manifest = store.lengths(vec![key.clone()]).await?.pop().flatten();
+        if manifest.is_some() || is_removed(store, dataset).await? != self.sign {
+            return Err(replaced(dataset, key).into());
+        }
+        for chunks in self.chunks.chunks(KEYS_AT_ONCE) {
+            let keys = chunks.iter().map(|chunk| chunk_key(dataset, chunk.id)).collect();
+            let lengths = store.lengths(keys).await?;
+            let other = chunks.iter().zip(lengths).find(|(chunk, now)| *now != Some(chunk.bytes));
+            if let Some((chunk, _)) = other {
+                return Err(replaced(dataset, chunk_key(dataset, chunk.id)).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn replaced(dataset: &DatasetName, key: String) -> DataError {
+    let (dataset, id) = (dataset.to_string(), "one without a manifest".to_owned());
+    DataError::Replaced { dataset, key, id }
+}
+
 /// What a read will fetch.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -43,6 +83,8 @@ pub(super) struct Target {
     pub(super) dataset: DatasetName,
     /// `None` when it has no manifest.
     pub(super) edition: Option<Edition>,
+    /// What was found instead.
+    pub(super) unlisted: Option<Unlisting>,
     /// In reading order.
     pub(super) chunks: Vec<Located>,
 }
@@ -59,16 +101,17 @@ pub(super) async fn locate<S: ChunkStore>(
 ) -> Result<Target, Error> {
     let Found { dataset, fingerprint, manifest } = catalog::find(store, name).await?;
     let Some(manifest) = manifest else {
-        let chunks = locate_unlisted(store, &dataset, options, tally).await;
+        let sign = is_removed(store, &dataset).await?;
+        let chunks = locate_unlisted(store, &dataset, options, sign, tally).await;
         // What was found is only worth something if no dataset was published or removed meanwhile.
-        still_unlisted(store, &dataset).await?;
-        let chunks = chunks?;
-        return Ok(Target { dataset, edition: None, chunks });
+        let found = Unlisting { sign, chunks: chunks.as_ref().map(Vec::clone).unwrap_or_default() };
+        found.still_is(store, &dataset).await?;
+        return Ok(Target { dataset, edition: None, unlisted: Some(found), chunks: chunks? });
     };
     tally.edition(&dataset, manifest.id);
     let chunks = locate_listed(&dataset, &manifest, options, tally)?;
     let edition = Edition { id: manifest.id, fingerprint, schema: manifest.schema };
-    Ok(Target { dataset, edition: Some(edition), chunks })
+    Ok(Target { dataset, edition: Some(edition), unlisted: None, chunks })
 }
 
 /// What a manifest lists, which asks the store nothing.
@@ -100,16 +143,18 @@ async fn locate_unlisted<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
     options: &ReadOptions,
+    sign: bool,
     tally: &Tally,
 ) -> Result<Vec<Located>, Error> {
     let (mut plan, mut present) = match (&options.partitions, options.batches) {
-        (Partitions::Listed(ranges), Some(batches)) => {
+        // Where something was left behind, only listing tells what is whose.
+        (Partitions::Listed(ranges), Some(batches)) if !sign => {
             let mut plan = Plan::given(ranges, batches)?;
             plan.beyond = beyond(store, dataset, &plan.chunks, batches).await?;
             (plan, BTreeSet::new())
         }
         (selection, batches) => {
-            let present = unlisted_chunks(store, dataset).await?;
+            let present = Unlisted::look(store, dataset).await?.into_chunks()?;
             if present.is_empty() && !options.allow_missing {
                 return Err(no_dataset(store, dataset));
             }
@@ -131,7 +176,7 @@ async fn locate_unlisted<S: ChunkStore>(
         && let Some(first) = plan.missing.first.iter().min()
     {
         if present.is_empty() {
-            present = unlisted_chunks(store, dataset).await?;
+            present = Unlisted::look(store, dataset).await?.into_chunks()?;
         }
         if present.is_empty() {
             return Err(no_dataset(store, dataset));
@@ -150,28 +195,6 @@ fn announce(dataset: &DatasetName, plan: &Plan, present: usize, tally: &Tally) {
     tally.expected(expected);
     plan.missing.first.iter().for_each(|id| tally.missing(chunk_key(dataset, *id)));
     tally.beyond(plan.beyond.iter().map(|id| chunk_key(dataset, *id)).collect());
-}
-
-/// Fails unless a name still has no manifest, so that its chunks are those of another program.
-///
-/// # Errors
-/// [`DataError::Replaced`] when a dataset was published, [`DataError::NoDataset`] when one is being
-/// removed.
-pub(super) async fn still_unlisted<S: ChunkStore>(
-    store: &S,
-    dataset: &DatasetName,
-) -> Result<(), Error> {
-    if is_removed(store, dataset).await? {
-        return Err(no_dataset(store, dataset));
-    }
-    let key = manifest_key(dataset);
-    match store.lengths(vec![key.clone()]).await?[..] {
-        [None] => Ok(()),
-        _ => {
-            let (dataset, id) = (dataset.to_string(), "one without a manifest".to_owned());
-            Err(DataError::Replaced { dataset, key, id }.into())
-        }
-    }
 }
 
 /// The chunks that follow the last one asked for, in the partitions that have one.

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
-use crate::dataset::{DatasetName, PartitionId};
+use crate::dataset::{ChunkId, DatasetName, PartitionId};
 use crate::error::{Error, FileError};
 use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::source::Source;
@@ -106,7 +106,7 @@ async fn split_source<S: ChunkStore>(
     let partitioned_by = partitioner.by();
     let survey =
         survey(pipeline::produce(partitioner.clone().assign(&source)), options.compression);
-    let Survey { work, planned, codec, first } = survey.await?;
+    let Survey { work, planned, codec, first, .. } = survey.await?;
     progress.planned(Work { bytes: file_bytes, ..work });
 
     let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
@@ -148,6 +148,8 @@ async fn split_source<S: ChunkStore>(
 pub(crate) struct Survey {
     pub(crate) work: Work,
     pub(crate) planned: Planned,
+    /// The chunks, in file order.
+    pub(crate) ids: Vec<ChunkId>,
     codec: StoredCodec,
     /// The partition of the first rows.
     pub(crate) first: PartitionId,
@@ -159,10 +161,11 @@ pub(crate) async fn survey(
 ) -> Result<Survey, Error> {
     let mut assigned = std::pin::pin!(assigned);
     let (mut work, mut planned) = (Work::default(), Planned::default());
-    let (mut first, mut stored) = (None, None);
+    let (mut ids, mut first, mut stored) = (Vec::new(), None, None);
     while let Some(assigned) = assigned.try_next().await? {
         work += Work { chunks: 1, rows: assigned.rows(), bytes: 0 };
-        planned.chunks.push(assigned.id());
+        planned.chunks += 1;
+        ids.push(assigned.id());
         planned.bytes = planned.bytes.saturating_add(least_bytes(&assigned, codec)?);
         let own = codec.unwrap_or(assigned.codec());
         stored = Some(stored.unwrap_or(StoredCodec::All(own)).and(own));
@@ -172,7 +175,7 @@ pub(crate) async fn survey(
     }
     tracing::debug!(chunks = work.chunks, rows = work.rows, "the file is whole");
     let codec = stored.unwrap_or(StoredCodec::All(Codec::Uncompressed));
-    Ok(Survey { work, planned, codec, first: first.unwrap_or(PartitionId(0)) })
+    Ok(Survey { work, planned, ids, codec, first: first.unwrap_or(PartitionId(0)) })
 }
 
 /// How many bytes a chunk will take at least, as far as that is known without making it.

@@ -3,10 +3,11 @@
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
 use crate::dataset::DatasetName;
-use crate::key::manifest_key;
+use crate::key::{manifest_key, probe_key};
 use crate::manifest::Fingerprint;
 
-/// What must still be so when changes are made: that a manifest's key holds what was seen there.
+/// What must still be so when changes are made: that a manifest's key holds what was seen there, and
+/// that chunks are where they were stored.
 ///
 /// Every step that could harm another writer's data is guarded by it. A process that was paused
 /// between two steps then changes nothing when it goes on after somebody else has published.
@@ -14,14 +15,21 @@ use crate::manifest::Fingerprint;
 pub struct Guard {
     /// The manifest's key.
     pub key: String,
-    /// What it must hold.
+    /// What it must end with.
     pub fingerprint: Fingerprint,
+    /// Keys whose values must have these lengths.
+    pub present: Vec<(String, u64)>,
 }
 
 impl Guard {
     /// That the dataset's manifest is the one with this fingerprint.
     pub fn new(dataset: &DatasetName, fingerprint: Fingerprint) -> Self {
-        Self { key: manifest_key(dataset), fingerprint }
+        Self { key: manifest_key(dataset), fingerprint, present: Vec::new() }
+    }
+
+    /// Nothing that could fail, for changes of keys that belong to their writer alone.
+    pub fn none(dataset: &DatasetName) -> Self {
+        Self { key: probe_key(dataset), fingerprint: Fingerprint::ABSENT, present: Vec::new() }
     }
 }
 

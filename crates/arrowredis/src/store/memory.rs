@@ -131,7 +131,10 @@ impl ChunkStore for MemoryStore {
         let mut values = self.values();
         let found =
             values.get(&guard.key).map_or(Fingerprint::ABSENT, |kept| Fingerprint::of(&kept.value));
-        if found != guard.fingerprint {
+        let has_length = |(key, length): &(String, u64)| {
+            values.get(key).is_some_and(|kept| kept.value.len() as u64 == *length)
+        };
+        if found != guard.fingerprint || !guard.present.iter().all(has_length) {
             return Ok(false);
         }
         changes.into_iter().for_each(|change| values.change(change));

@@ -184,7 +184,10 @@ pub enum StoreError {
         max: usize,
     },
     /// The server does not let this client in.
-    #[error("{address} refuses this client; check the user and password of the address")]
+    #[error(
+        "{address} refuses this client or what it asks for; check the user and password of the \
+         address, and what that user may do"
+    )]
     Denied {
         /// Where.
         address: String,

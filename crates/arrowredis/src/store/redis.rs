@@ -34,33 +34,45 @@ const KEYS_PER_PIPELINE: usize = 1_000;
 /// How many keys one `SCAN` step looks at. Redis serves nobody else meanwhile: about 1 ms.
 const KEYS_PER_SCAN: usize = 1_000;
 
-/// Makes changes as one: `KEYS[1]` is the manifest that guards them and `ARGV[1]` what it must end
-/// with, nothing if it must be absent. What follows are changes, each a word and what it needs.
-/// A new value comes first (see [`script`]), since a full server may refuse it, but only while the
-/// script has changed nothing yet. Values that are replaced are freed on another thread.
+/// Makes changes as one. `KEYS[1]` is the manifest that guards them and `ARGV[1]` what it must end with,
+/// nothing if it must be absent; `ARGV[2]` is the number of keys that follow and must have the lengths
+/// that follow. Then come changes: a word, how many keys it is about, and what it needs for all of
+/// them. All times to live are set by the same command, so that keys with the same time vanish together
+/// even when it has come already. New values come first (see [`script`]), since a full server may refuse them, but only while
+/// the script has changed nothing yet. Values that are replaced are freed on another thread.
 const APPLY: &str = r"
 if redis.call('GETRANGE', KEYS[1], -8, -1) ~= ARGV[1] then return 0 end
-local key, arg = 1, 1
+local key, arg = 1, 2
 local function next_key() key = key + 1; return KEYS[key] end
 local function next_arg() arg = arg + 1; return ARGV[arg] end
+for _ = 1, tonumber(ARGV[2]) do
+    if redis.call('STRLEN', next_key()) ~= tonumber(next_arg()) then return 0 end
+end
 while arg < #ARGV do
-    local change = next_arg()
+    local change, count = next_arg(), tonumber(next_arg())
     if change == 'put' then
         local name, value, at = next_key(), next_arg(), next_arg()
         if at == '' then redis.call('SET', name, value)
-        else redis.call('SET', name, value, 'PXAT', at) end
+        else
+            redis.call('SET', name, value, 'PXAT', at)
+            redis.call('PEXPIREAT', name, at)
+        end
     elseif change == 'rename' then
-        local from, to = next_key(), next_key()
-        if redis.call('EXISTS', from) == 1 then
-            redis.call('UNLINK', to)
-            redis.call('RENAME', from, to)
+        for _ = 1, count do
+            local from, to = next_key(), next_key()
+            if redis.call('EXISTS', from) == 1 then
+                redis.call('UNLINK', to)
+                redis.call('RENAME', from, to)
+            end
         end
     elseif change == 'remove' then
-        redis.call('UNLINK', next_key())
+        for _ = 1, count do redis.call('UNLINK', next_key()) end
     elseif change == 'expire' then
-        local name, at = next_key(), next_arg()
-        if at == '' then redis.call('PERSIST', name)
-        else redis.call('PEXPIREAT', name, at) end
+        local at = next_arg()
+        for _ = 1, count do
+            if at == '' then redis.call('PERSIST', next_key())
+            else redis.call('PEXPIREAT', next_key(), at) end
+        end
     end
 end
 return 1
@@ -243,14 +255,19 @@ fn one_key(command: &str, key: &str) -> Cmd {
 /// The changes as the command that makes them.
 fn script(guard: &Guard, changes: &[Change]) -> Cmd {
     let until = |until: &Option<Timestamp>| until.map_or(String::new(), |at| at.0.to_string());
-    // A new value first: see [`APPLY`].
-    let is_put = |change: &&Change| matches!(change, Change::Put { .. });
-    let ordered = || changes.iter().filter(is_put).chain(changes.iter().filter(|c| !is_put(c)));
+    // New values first: see [`APPLY`].
+    let (puts, others): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|change| matches!(change, Change::Put { .. }));
+    let groups = || puts.chunks(1).chain(others.chunk_by(|one, two| are_alike(one, two)));
+
     let mut command = cmd("EVAL");
     let keys =
         changes.iter().map(|change| 1 + usize::from(matches!(change, Change::Rename { .. })));
-    command.arg(APPLY).arg(1 + keys.sum::<usize>()).arg(&guard.key);
-    for change in ordered() {
+    command.arg(APPLY).arg(1 + guard.present.len() + keys.sum::<usize>()).arg(&guard.key);
+    for (key, _) in &guard.present {
+        command.arg(key);
+    }
+    for change in groups().flatten() {
         match change {
             Change::Rename { from, to } => command.arg(from).arg(to),
             Change::Put { key, .. } | Change::Remove { key } | Change::Expire { key, .. } => {
@@ -258,18 +275,33 @@ fn script(guard: &Guard, changes: &[Change]) -> Cmd {
             }
         };
     }
-    command.arg(guard.fingerprint.as_bytes());
-    for change in ordered() {
-        match change {
+    command.arg(guard.fingerprint.as_bytes()).arg(guard.present.len());
+    for (_, length) in &guard.present {
+        command.arg(length);
+    }
+    for group in groups() {
+        match group[0] {
             Change::Put { value, until: at, .. } => {
-                command.arg("put").arg(Argument(value)).arg(until(at))
+                command.arg("put").arg(1).arg(Argument(value)).arg(until(at))
             }
-            Change::Rename { .. } => command.arg("rename"),
-            Change::Remove { .. } => command.arg("remove"),
-            Change::Expire { until: at, .. } => command.arg("expire").arg(until(at)),
+            Change::Rename { .. } => command.arg("rename").arg(group.len()),
+            Change::Remove { .. } => command.arg("remove").arg(group.len()),
+            Change::Expire { until: at, .. } => {
+                command.arg("expire").arg(group.len()).arg(until(at))
+            }
         };
     }
     command
+}
+
+/// Whether two changes differ in their keys only.
+fn are_alike(one: &Change, two: &Change) -> bool {
+    match (one, two) {
+        (Change::Rename { .. }, Change::Rename { .. })
+        | (Change::Remove { .. }, Change::Remove { .. }) => true,
+        (Change::Expire { until: one, .. }, Change::Expire { until: two, .. }) => one == two,
+        _ => false,
+    }
 }
 
 impl ChunkStore for RedisStore {

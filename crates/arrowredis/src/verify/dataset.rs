@@ -129,9 +129,9 @@ impl<S: ChunkStore> Sides<'_, S> {
         }
         let partitioner = Partitioner::new(source.schema(), batches, &self.file);
         let assigned = pipeline::produce(partitioner.clone().assign(&source));
-        let Survey { planned, first, work: all, .. } = survey(assigned, None).await?;
+        let Survey { ids, first, work: all, .. } = survey(assigned, None).await?;
         progress.planned(all);
-        if let Some(difference) = self.first_beyond(planned.chunks) {
+        if let Some(difference) = self.first_beyond(ids) {
             return Ok(Compared { difference: Some(difference), work });
         }
 

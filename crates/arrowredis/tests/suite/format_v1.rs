@@ -145,8 +145,8 @@ fn write_samples() {
     world.split(&nothing, &name("no-rows")).unwrap();
     save(&world, "no-rows", &nothing);
 
-    // Beginning takes 5 requests, 4 chunks are stored, then come confirmation and commit.
-    let stepping = Stepping::new(world.store(), 11);
+    // Beginning takes 8 requests, 4 chunks are stored, then come confirmation and commit.
+    let stepping = Stepping::new(world.store(), 14);
     let (named, options) = (
         dataset(&name("not-renamed")),
         SplitOptions { compression: Some(Codec::Zstd), ..SplitOptions::default() },

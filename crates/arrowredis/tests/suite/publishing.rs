@@ -12,7 +12,7 @@ use arrowredis::error::{DataError, Error, ErrorClass};
 use arrowredis::generate::{GenerateOptions, generate};
 use arrowredis::ipc::Codec;
 use arrowredis::key::{chunk_key, claim_key, manifest_key};
-use arrowredis::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
+use arrowredis::manifest::{ChunkEntry, Entry, Manifest, StoredCodec};
 use arrowredis::progress::Unwatched;
 use arrowredis::publish::{PublishError, PublishOptions, Replace};
 use arrowredis::read::{ReadOptions, read_batches};
@@ -26,6 +26,10 @@ use crate::support::stepping::Stepping;
 use crate::support::{World, dataset, wait_until};
 
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Requests before the first chunk is stored, under a new name and in place of a dataset.
+const BEGIN_NEW: usize = 8;
+const BEGIN_REPLACING: usize = 6;
 
 /// A file of so many partitions and batches whose values depend on the seed.
 fn file(world: &World, name: &str, seed: u64, partitions: u32, batches: u32) -> PathBuf {
@@ -188,7 +192,7 @@ fn a_second_writer_is_told_who_the_first_one_is() {
 #[test]
 fn a_writer_whose_claim_was_taken_publishes_nothing() {
     let two = Two::new();
-    let stepping = Stepping::new(two.world.store(), 9);
+    let stepping = Stepping::new(two.world.store(), BEGIN_NEW + 4);
     let name = dataset("d");
     let (options, rival) = (publishing(Replace::Refuse), two.world.store());
     let result = two.world.wait(async {
@@ -227,8 +231,8 @@ fn a_failed_upload_leaves_nothing_behind() {
 fn chunks_that_the_server_lost_meanwhile_are_found_out() {
     let two = Two::new();
     let name = dataset("d");
-    // Beginning takes 5 requests, then come the 4 chunks, then the confirmation.
-    let stepping = Stepping::new(two.world.store(), 9);
+    // Then comes the confirmation.
+    let stepping = Stepping::new(two.world.store(), BEGIN_NEW + 4);
     let (options, rival) = (publishing(Replace::Refuse), two.world.store());
     let result = two.world.wait(async {
         let writing = split(&stepping, &two.new, &name, &options, &Unwatched);
@@ -365,8 +369,7 @@ fn a_writer_that_was_paused_before_any_of_its_steps_harms_nobody() {
                         return false;
                     }
                     let ran_out = vec![Change::Remove { key: claim_key(&name) }];
-                    let any = Guard { key: "none".into(), fingerprint: Fingerprint::ABSENT };
-                    rival.apply(&any, ran_out).await.unwrap();
+                    rival.apply(&Guard::none(&name), ran_out).await.unwrap();
                     let replacing = publishing(Replace::WhenStored);
                     split(&rival, &third, &name, &replacing, &Unwatched).await.unwrap();
                     stepping.go_on();
@@ -525,8 +528,7 @@ fn removing_takes_everything_also_what_others_left() {
     assert!(matches!(remove().unwrap_err(), Error::Data(DataError::NoDataset { .. })));
     // An interrupted writer, another program, and a damaged manifest.
     two.world.split(&two.old, "d").unwrap();
-    // Beginning takes 5 requests, then come the 4 chunks.
-    two.replace_and_die_after(8);
+    two.replace_and_die_after(BEGIN_REPLACING + 3);
     two.world.wait(wait_until("its connection closed", async || {
         let store = two.world.store_async().await;
         match catalog::remove(&store, &name).await {
@@ -737,7 +739,13 @@ fn chunks_that_are_being_removed_are_no_dataset() {
     two.world.read("d").unwrap();
     let sign = arrowredis::key::removed_key(&dataset("d"));
     two.world.redis(&[b"SET", sign.as_bytes(), b""]);
-    assert_eq!(two.standing("d"), None);
+    // What has no time to live was stored since.
+    assert_eq!(two.world.read("d").unwrap().1.rows, 180);
+    for key in two.keys() {
+        two.world.redis(&[b"EXPIRE", key.as_bytes(), b"100"]);
+    }
+    let read = two.world.read("d").map(drop);
+    assert!(matches!(read, Err(Error::Data(DataError::NoDataset { .. }))), "{read:?}");
     let adopted = two.world.wait(catalog::adopt(&two.world.store(), &dataset("d"), &Unwatched));
     assert!(matches!(adopted, Err(Error::Data(DataError::NoDataset { .. }))), "{adopted:?}");
 }
@@ -749,8 +757,8 @@ fn a_lost_manifest_of_an_untidied_dataset_leaves_no_blend() {
     let two = Two::new();
     let (store, name) = (two.world.store(), dataset("d"));
     two.world.split(&two.old, "d").unwrap();
-    // Beginning takes 5 requests, then come 4 chunks, confirmation and commit.
-    two.replace_and_die_after(11);
+    // Four chunks, confirmation and commit.
+    two.replace_and_die_after(BEGIN_REPLACING + 6);
     assert_eq!(two.standing("d"), Some(&*two.new));
     for damage in [&[&b"DEL"[..], b"d:manifest"][..], &[b"SET", b"d:manifest", b"x"]] {
         two.world.redis(damage);
@@ -791,12 +799,10 @@ async fn more_chunks_than_one_step_can_publish_are_refused() {
         created: Timestamp(0),
         writer: "a test".to_owned(),
         time_to_live: None,
-        chunks: (0..300_000).map(chunk).collect(),
+        chunks: (0..999_999).map(chunk).collect(),
     };
     let value = Entry::Dataset(manifest).encode().unwrap();
-    let length = value.len();
-    let value = (vec![value.into()], length).into();
-    store.put(manifest_key(&name), value, None).await.unwrap();
+    store.put(manifest_key(&name), value.into(), None).await.unwrap();
     let replacing = publishing(Replace::WhenStored);
     let error = split(&store, &path, &name, &replacing, &Unwatched).await.unwrap_err();
     assert!(matches!(error, Error::Publish(PublishError::TooManyChunks { .. })), "{error:?}");
@@ -835,4 +841,167 @@ fn room_is_looked_for_before_anything_is_dropped() {
         assert_eq!((done.is_ok(), refused), (fits, !fits), "{replace:?}: {done:?}");
         assert_eq!(world.read("d").unwrap().1.bytes, bytes, "the dataset is still there");
     }
+}
+
+/// Goal: chunks that are gone when the commit is made, although they were confirmed, are no dataset
+/// that replaces a whole one. Method: a writer that is held up in between, while they run out.
+#[test]
+fn chunks_that_run_out_before_the_commit_are_found_out() {
+    let two = Two::new();
+    let name = dataset("d");
+    two.world.split(&two.old, "d").unwrap();
+    let stepping = Stepping::new(two.world.store(), BEGIN_REPLACING + 5);
+    let (options, rival) = (publishing(Replace::WhenStored), two.world.store());
+    let result = two.world.wait(async {
+        let writing = split(&stepping, &two.new, &name, &options, &Unwatched);
+        let losing = async {
+            wait_until("it confirmed", async || stepping.stopped()).await;
+            let staged = rival.keys("d:*staged*").await.unwrap();
+            assert_eq!(staged.len(), 4);
+            let run_out = staged.into_iter().map(|key| Change::Remove { key }).collect();
+            rival.apply(&Guard::none(&name), run_out).await.unwrap();
+            stepping.go_on();
+        };
+        tokio::join!(writing, losing).0
+    });
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Publish(PublishError::Unconfirmed { .. })), "{error:?}");
+    assert_eq!(two.standing("d"), Some(&*two.old));
+    assert_eq!(two.keys(), two.keys_of("d", 3, 3));
+}
+
+/// Goal: what is left of a replaced dataset is not taken for one when the new one's time is up first.
+/// Method: a time that is up before the writer has tidied, and a writer that dies before it does.
+#[test]
+fn a_replaced_dataset_does_not_come_back_when_the_new_one_is_gone() {
+    for dies in [false, true] {
+        let two = Two::new();
+        let name = dataset("d");
+        two.world.split(&two.old, "d").unwrap();
+        let mut options = publishing(Replace::WhenStored);
+        options.publish.time_to_live = Some(Duration::from_millis(if dies { 300 } else { 1 }));
+        let steps = if dies { BEGIN_REPLACING + 6 } else { usize::MAX >> 4 };
+        let stepping = Stepping::new(two.world.store(), steps);
+        two.world.wait(async {
+            tokio::select! {
+                result = split(&stepping, &two.new, &name, &options, &Unwatched) => drop(result.unwrap()),
+                () = wait_until("it died", async || stepping.stopped()) => {}
+            }
+        });
+        drop(stepping);
+        let store = two.world.store();
+        two.world.wait(wait_until("its time was up", async || {
+            store.lengths(vec![manifest_key(&name)]).await.unwrap() == [None]
+        }));
+        let read = two.world.read("d").map(|(_, report)| report);
+        assert!(
+            matches!(read, Err(Error::Data(DataError::NoDataset { .. }))),
+            "{dies}: {read:?} {:?}",
+            two.world.keys()
+        );
+        assert!(two.immortal_keys().is_empty(), "{:?}", two.immortal_keys());
+        // And another program may use the name at once.
+        two.world.redis(&[b"DEL", b"d:manifest"]);
+        two.split_when_free(&two.old);
+        two.world.redis(&[b"DEL", b"d:manifest"]);
+        assert_eq!(two.world.read("d").unwrap().1.rows, 180);
+    }
+}
+
+/// Goal: a time to live is that of all keys or of none, whoever dies or comes between. Method: more
+/// chunks than one step of tidying changes.
+#[test]
+fn a_renewal_is_made_in_one_step() {
+    let world = World::new();
+    let name = dataset("d");
+    let path = world.path("many");
+    let options = GenerateOptions { partitions: 20, batches: 30, rows: 1, ..Default::default() };
+    world.wait(generate(&path, &options, &Unwatched)).unwrap();
+    world.split(&path, "d").unwrap();
+    for steps in 1.. {
+        let stepping = Stepping::new(world.store(), steps);
+        let life = NewLife::For(HOUR * steps as u32);
+        let done = world.wait(async {
+            tokio::select! {
+                result = catalog::touch(&stepping, &name, life) => {
+                    result.unwrap();
+                    true
+                }
+                () = wait_until("it died", async || stepping.stopped()) => false,
+            }
+        });
+        let store = world.store();
+        let lives = world.wait(async {
+            let keys: Vec<_> = store.keys("*").await.unwrap().into_iter().collect();
+            store.lives(keys).await.unwrap()
+        });
+        let hours = |life: &Option<Life>| match life.unwrap() {
+            Life::Forever => 0,
+            Life::For(left) => (left.as_secs() + 1_800) / 3_600,
+        };
+        assert_eq!(lives.len(), 601);
+        assert!(lives.iter().all(|life| hours(life) == hours(&lives[0])), "{steps}: {lives:?}");
+        if done {
+            break;
+        }
+    }
+}
+
+/// Goal: a user who may not do all that publishing takes is told so before anything is stored.
+#[test]
+fn rights_are_tried_before_anything_is_stored() {
+    let two = Two::new();
+    two.world.split(&two.old, "d").unwrap();
+    for right in ["persist", "pexpireat", "unlink", "rename", "eval", "set"] {
+        let without = format!("-{right}");
+        let user = [b"ACL", &b"SETUSER"[..], b"few", b"reset", b"on", b">x", b"~*", b"+@all"];
+        two.world.redis(&[&user[..], &[without.as_bytes()]].concat());
+        let url = format!("redis://few:x@127.0.0.1:{}/0", two.world.server.port());
+        let error = two.world.wait(async {
+            let store = arrowredis::store::RedisStore::connect(&url).await.unwrap();
+            let options = publishing(Replace::WhenStored);
+            split(&store, &two.new, &dataset("d"), &options, &Unwatched).await.unwrap_err()
+        });
+        assert_eq!(error.class(), ErrorClass::Store, "{right}: {error:?}");
+        assert_eq!(two.standing("d"), Some(&*two.old), "{right}");
+        assert_eq!(two.immortal_keys(), two.keys_of("d", 3, 3), "{right}");
+        let staged = two.keys().iter().any(|key| key.contains(":staged="));
+        assert!(!staged, "{right}: {:?}", two.keys());
+    }
+}
+
+#[test]
+fn a_dataset_of_another_program_is_seen_whatever_its_partitions() {
+    let two = Two::new();
+    let seven = file(&two.world, "seven", 7, 8, 1);
+    two.world.split_unlisted(&seven, "d");
+    for partition in 0..7 {
+        let key = chunk_key(&dataset("d"), ChunkId::new(partition, 0));
+        two.world.redis(&[b"DEL", key.as_bytes()]);
+    }
+    let error = two.world.split(&two.new, "d").unwrap_err();
+    assert!(matches!(error, Error::Publish(PublishError::Exists { .. })), "{error:?}");
+    two.world.split_with(&two.new, "d", &publishing(Replace::WhenStored)).unwrap();
+    assert_eq!(two.keys(), two.keys_of("d", 2, 2));
+}
+
+#[test]
+fn what_is_left_of_a_lost_publication_goes_with_the_next() {
+    let two = Two::new();
+    for damage in [&[&b"DEL"[..], b"d:manifest"][..], &[b"SET", b"d:manifest", b"x"]] {
+        two.split_when_free(&two.old);
+        two.replace_and_die_after(BEGIN_REPLACING + 6);
+        two.world.redis(damage);
+        two.split_when_free(&two.new);
+        assert_eq!(two.keys(), two.keys_of("d", 2, 2));
+    }
+}
+
+#[test]
+fn an_empty_manifest_goes_with_its_dataset() {
+    let two = Two::new();
+    two.world.split(&two.old, "d").unwrap();
+    two.world.redis(&[b"SET", b"d:manifest", b""]);
+    two.world.wait(catalog::remove(&two.world.store(), &dataset("d"))).unwrap();
+    assert!(two.keys().is_empty(), "{:?}", two.keys());
 }

@@ -107,7 +107,7 @@ async fn lets_keys_vanish<S: ChunkStore>(store: &S) {
     assert_eq!((lives[0], lives[2], lives[3]), (None, Some(Life::Forever), None));
     assert_eq!(value(store, "v:past").await, None);
 
-    let guard = Guard { key: "v:none".into(), fingerprint: Fingerprint::ABSENT };
+    let guard = Guard { key: "v:none".into(), fingerprint: Fingerprint::ABSENT, present: vec![] };
     let expire = |key: &str, until| Change::Expire { key: key.to_owned(), until };
     let changes = vec![
         expire("v:soon", None),
@@ -126,7 +126,7 @@ async fn lets_keys_vanish<S: ChunkStore>(store: &S) {
 async fn makes_guarded_changes<S: ChunkStore>(store: &S) {
     let manifest = manifest_key(&dataset("c"));
     let until = Some(store.now().await.unwrap().after(MINUTE));
-    let guard = |fingerprint| Guard { key: manifest.clone(), fingerprint };
+    let guard = |fingerprint| Guard { key: manifest.clone(), fingerprint, present: vec![] };
     let put_manifest = |value: &[u8], until| Change::Put {
         key: manifest.clone(),
         value: payload(&[value]),
@@ -150,6 +150,12 @@ async fn makes_guarded_changes<S: ChunkStore>(store: &S) {
     assert!(!store.apply(&guard(other), changes()).await.unwrap());
     assert_eq!(value(store, &key("own")).await.unwrap(), b"old", "nothing was changed");
     assert_eq!(value(store, &manifest).await, None);
+
+    for (name, length, holds) in [("staged", 4, false), ("nobody", 3, false), ("own", 3, true)] {
+        let present = vec![(key("staged"), 3), (key(name), length)];
+        let guard = Guard { present, ..guard(Fingerprint::ABSENT) };
+        assert_eq!(store.apply(&guard, vec![]).await.unwrap(), holds, "{name} {length}");
+    }
 
     assert!(store.apply(&guard(Fingerprint::ABSENT), changes()).await.unwrap());
     assert_eq!(value(store, &key("own")).await.unwrap(), b"new");
@@ -261,7 +267,7 @@ fn a_full_server_refuses_all_changes_or_none() {
     let store = world.store();
     world.wait(put(&store, "old", b"x"));
     world.redis(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
-    let guard = Guard { key: "m".into(), fingerprint: Fingerprint::ABSENT };
+    let guard = Guard { key: "m".into(), fingerprint: Fingerprint::ABSENT, present: vec![] };
     let changes = vec![
         Change::Remove { key: "old".into() },
         Change::Put { key: "m".into(), value: payload(&[b"x"]), until: None },
