@@ -9,11 +9,11 @@ use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
 use crate::dataset::DatasetName;
 use crate::error::{Error, OptionsError};
-use crate::key::{chunk_key, manifest_key};
+use crate::key::manifest_key;
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::progress::{Progress, Work};
 use crate::publish::{Planned, Publication, PublishOptions, Published};
-use crate::read::{Edition, sound_value};
+use crate::read::{Edition, Mismatch, sound_value};
 use crate::report::CopyReport;
 use crate::store::{ChunkStore, Life};
 
@@ -100,7 +100,7 @@ async fn transfer<S: ChunkStore, T: ChunkStore>(
         .map(|(entry, permit)| async move {
             let ChunkEntry { id, rows, checksum, .. } = entry;
             let value = sound_value(from, dataset, edition, &entry).await?;
-            let value = value.map_err(|mismatch| mismatch.into_error(chunk_key(dataset, id)))?;
+            let value = value.map_err(Mismatch::into_error)?;
             let length = value.len();
             let payload = (vec![value], length).into();
             let staged = publication.stage(Chunk { id, rows, checksum, payload }).await?;

@@ -212,21 +212,22 @@ impl<S: ChunkStore> Source<S> {
                 value => Ok(value),
             };
         };
-        let mismatch = match check(entry, value).await? {
+        let key = self.key(chunk.id);
+        let mismatch = match check(entry, &key, value).await? {
             Ok(value) => return Ok(Some(value)),
             Err(_) => look_again(&self.store, &self.dataset, edition, entry).await,
         };
-        let key = self.key(chunk.id);
         match mismatch {
             Ok(Ok(value)) => Ok(Some(value)),
             Ok(Err(mismatch)) if self.allow_missing => {
+                let what = mismatch.to_string();
                 match mismatch {
-                    Mismatch::Absent => self.tally.missing(key),
-                    other => self.tally.damaged(key, other.to_string()),
+                    Mismatch::Absent { key } => self.tally.missing(key),
+                    Mismatch::Differs { key, .. } => self.tally.damaged(key, what),
                 }
                 Ok(None)
             }
-            Ok(Err(mismatch)) => Err(mismatch.into_error(key).into()),
+            Ok(Err(mismatch)) => Err(mismatch.into_error().into()),
             Err(error) => Err(error),
         }
     }

@@ -37,7 +37,7 @@ use restart::Restarts;
 use tally::Tally;
 
 pub(crate) use locate::Edition;
-pub(crate) use recheck::sound_value;
+pub(crate) use recheck::{Mismatch, sound_value};
 
 pub use selection::Partitions;
 

@@ -23,10 +23,15 @@ const LONG_VALUE: usize = 128 * 1024;
 pub(crate) enum Mismatch {
     /// There is none.
     #[error("it is absent")]
-    Absent,
+    Absent {
+        /// The chunk's own key.
+        key: String,
+    },
     /// There is another one.
     #[error("expected {expected}, found {found}")]
     Differs {
+        /// Where.
+        key: String,
         /// What the manifest says.
         expected: String,
         /// What is there.
@@ -36,13 +41,15 @@ pub(crate) enum Mismatch {
 
 impl Mismatch {
     /// The error that it is if nothing explains it.
-    pub(crate) fn into_error(self, key: String) -> DataError {
+    pub(crate) fn into_error(self) -> DataError {
         match self {
-            Self::Absent => {
+            Self::Absent { key } => {
                 let why = "the manifest lists it, so it was evicted or removed".to_owned();
                 DataError::Missing { key, why }
             }
-            Self::Differs { expected, found } => DataError::NotAsWritten { key, expected, found },
+            Self::Differs { key, expected, found } => {
+                DataError::NotAsWritten { key, expected, found }
+            }
         }
     }
 }
@@ -50,13 +57,15 @@ impl Mismatch {
 /// The value, if it has the length and the checksum of the manifest.
 pub(crate) async fn check(
     entry: &ChunkEntry,
+    key: &str,
     value: Option<Buffer>,
 ) -> Result<Result<Buffer, Mismatch>, Error> {
-    let Some(value) = value else { return Ok(Err(Mismatch::Absent)) };
+    let key = key.to_owned();
+    let Some(value) = value else { return Ok(Err(Mismatch::Absent { key })) };
     if value.len() as u64 != entry.bytes {
         let expected = format!("{} bytes", entry.bytes);
         let found = format!("{} bytes", value.len());
-        return Ok(Err(Mismatch::Differs { expected, found }));
+        return Ok(Err(Mismatch::Differs { key, expected, found }));
     }
     let expected = entry.checksum;
     let found = if value.len() <= LONG_VALUE {
@@ -69,7 +78,7 @@ pub(crate) async fn check(
         return Ok(Ok(value));
     }
     let expected = format!("the checksum {expected}");
-    Ok(Err(Mismatch::Differs { expected, found: found.to_string() }))
+    Ok(Err(Mismatch::Differs { key, expected, found: found.to_string() }))
 }
 
 /// A chunk's value that is what the manifest says, wherever it is just now.
@@ -82,12 +91,13 @@ pub(crate) async fn sound_value<S: ChunkStore>(
     edition: &Edition,
     entry: &ChunkEntry,
 ) -> Result<Result<Buffer, Mismatch>, Error> {
-    let value = match store.get(vec![chunk_key(dataset, entry.id)]).await {
+    let key = chunk_key(dataset, entry.id);
+    let value = match store.get(vec![key.clone()]).await {
         // Something else than a value stands there; the second look says so.
         Err(StoreError::NotAChunk { .. }) => None,
         found => found?.pop().flatten(),
     };
-    match check(entry, value).await? {
+    match check(entry, &key, value).await? {
         Ok(value) => Ok(Ok(value)),
         Err(_) => look_again(store, dataset, edition, entry).await,
     }
@@ -105,12 +115,14 @@ pub(crate) async fn look_again<S: ChunkStore>(
     entry: &ChunkEntry,
 ) -> Result<Result<Buffer, Mismatch>, Error> {
     let own = chunk_key(dataset, entry.id);
+    // What stands under the staged name is the chunk, or was; under its own may be an older one.
+    let mut first_that_differs = None;
     // Renaming goes one way, from staged to own: in this order none can slip through.
-    let mut last = Mismatch::Absent;
     for key in [staged_key(dataset, entry.id, edition.id), own.clone()] {
-        let found = match store.get(vec![key]).await {
-            Ok(mut values) => check(entry, values.pop().flatten()).await?,
+        let found = match store.get(vec![key.clone()]).await {
+            Ok(mut values) => check(entry, &key, values.pop().flatten()).await?,
             Err(StoreError::NotAChunk { .. }) => Err(Mismatch::Differs {
+                key,
                 expected: "a string value".to_owned(),
                 found: "another type of key".to_owned(),
             }),
@@ -118,7 +130,8 @@ pub(crate) async fn look_again<S: ChunkStore>(
         };
         match found {
             Ok(value) => return Ok(Ok(value)),
-            Err(mismatch) => last = mismatch,
+            Err(Mismatch::Absent { .. }) => {}
+            Err(differs) => first_that_differs = first_that_differs.or(Some(differs)),
         }
     }
     let manifest = store.get(vec![manifest_key(dataset)]).await?.pop().flatten();
@@ -127,5 +140,5 @@ pub(crate) async fn look_again<S: ChunkStore>(
         let (dataset, id) = (dataset.to_string(), edition.id.to_string());
         return Err(DataError::Replaced { dataset, key: own, id }.into());
     }
-    Ok(Err(last))
+    Ok(Err(first_that_differs.unwrap_or(Mismatch::Absent { key: own })))
 }

@@ -19,7 +19,7 @@ use crate::key::chunk_key;
 use crate::manifest::{ChunkEntry, Manifest};
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::read::{Edition, ReadOptions, Reading, sound_value};
+use crate::read::{Edition, Mismatch, ReadOptions, Reading, sound_value};
 use crate::report::{DatasetVerifyReport, Difference, VerifyReport};
 use crate::schema_difference::schema_difference;
 use crate::split::{Assigned, Partitioner, Survey, rows_of, survey};
@@ -192,7 +192,7 @@ impl<S: ChunkStore> Sides<'_, S> {
             return differ(format!("{} rows", entry.rows));
         }
         let value = sound_value(self.store, &self.dataset, &self.edition, &entry).await?;
-        let value = value.map_err(|mismatch| mismatch.into_error(key.clone()))?;
+        let value = value.map_err(Mismatch::into_error)?;
         let file = Arc::clone(&self.file);
         pipeline::run(move || {
             let damaged = |source| DataError::Damaged { key: key.clone(), source };

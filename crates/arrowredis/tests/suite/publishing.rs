@@ -1027,3 +1027,19 @@ fn an_empty_manifest_goes_with_its_dataset() {
     two.world.wait(catalog::remove(&two.world.store(), &dataset("d"))).unwrap();
     assert!(two.keys().is_empty(), "{:?}", two.keys());
 }
+
+#[test]
+fn an_altered_chunk_that_is_not_renamed_is_named_as_it_stands() {
+    let two = Two::new();
+    two.world.split(&two.old, "d").unwrap();
+    two.replace_and_die_after(BEGIN_REPLACING + 6);
+    let staged = two.keys().into_iter().find(|key| key.contains(":staged=")).unwrap();
+    let length = two.world.value(&staged).len();
+    two.world.redis(&[b"SETRANGE", staged.as_bytes(), b"100", b"altered"]);
+    let error = two.world.read("d").unwrap_err();
+    let Error::Data(DataError::NotAsWritten { key, expected, .. }) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*key, staged);
+    assert!(length > 107 && expected.starts_with("the checksum"), "{error}");
+}
