@@ -80,7 +80,8 @@ impl Old {
             refuse(store, dataset, replace, what.to_owned())?;
         }
         let strays = found.staged.into_iter().collect();
-        Ok(Self { exists, own: found.own, strays, bytes: None, ..nothing })
+        let bytes = if exists { None } else { nothing.bytes };
+        Ok(Self { exists, own: found.own, strays, bytes, ..nothing })
     }
 
     /// Also all other keys of chunks that stand there, whoever left them.
@@ -125,8 +126,8 @@ impl Old {
         let (dataset, sign) = (&self.dataset, removed_key(&self.dataset));
         let manifest = manifest_key(dataset);
         let now = clock.now();
-        // A full server takes no new value; it renames, and lets expire.
         let until = Some(now.after(SIGN_LIFE));
+        // A full server takes no new value; it renames, and lets expire.
         let put_up = if self.fingerprint == Fingerprint::ABSENT {
             // An empty value is as good as none, and goes, too.
             vec![self.sign(now), Change::Remove { key: manifest.clone() }]

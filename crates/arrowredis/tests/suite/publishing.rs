@@ -853,6 +853,8 @@ fn room_is_looked_for_before_anything_is_dropped() {
     let bytes = world.split(&old, "d").unwrap().bytes;
     let limit = (bytes + bytes / 2 + (4 << 20)).to_string();
     world.redis(&[b"CONFIG", b"SET", b"maxmemory", limit.as_bytes()]);
+    let elsewhere = world.split_with(&larger, "new", &publishing(Replace::DropFirst));
+    assert!(matches!(elsewhere, Err(Error::Publish(PublishError::NoRoom { .. }))), "{elsewhere:?}");
     for (path, replace, fits) in [
         (&new, Replace::WhenStored, false),
         (&larger, Replace::DropFirst, false),
