@@ -59,8 +59,13 @@ pub fn claim_key(dataset: &DatasetName) -> String {
     format!("{dataset}:{{{dataset}{MANIFEST}}}{CLAIM}")
 }
 
-/// The key with which those begin by which a writer tries whether it may do what publishing takes. It
-/// holds nothing itself, ever. It lies in the manifest's slot.
+/// The keys on which a writer tries whether it may do what publishing takes: it sets the first one and
+/// renames it to the second. They hold nothing outside of one step, and lie in the manifest's slot.
+pub fn tried_keys(dataset: &DatasetName) -> [String; 2] {
+    ["tried", "renamed"].map(|what| format!("{}:{what}", probe_key(dataset)))
+}
+
+/// A key that never holds anything, with which those of [`tried_keys`] begin.
 pub fn probe_key(dataset: &DatasetName) -> String {
     format!("{}:probe", claim_key(dataset))
 }

@@ -21,7 +21,7 @@ use crate::progress::{Progress, Work};
 use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER};
 use crate::report::AdoptReport;
 use crate::schema_difference::schema_difference;
-use crate::store::{Change, ChunkStore, Guard, Life};
+use crate::store::{Change, ChunkStore, Guard};
 
 use super::{Standing, Unlisted, look_up};
 
@@ -38,7 +38,8 @@ const CHUNKS_AT_ONCE: usize = 64;
 ///
 /// # Errors
 /// [`Error::Data`] when there is no chunk, a gap between two, one that is damaged, one with another
-/// schema, or one that was published and lost its manifest before it had its own name; [`Error::Options`] when there is a manifest that is whole.
+/// schema, or one that was published and lost its manifest before it had its own name;
+/// [`Error::Options`] when there is a manifest that is whole.
 pub async fn adopt<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
@@ -230,9 +231,7 @@ async fn shortest_life<S: ChunkStore>(
     for ids in ids.chunks(KEYS_AT_ONCE) {
         let keys = ids.iter().map(|id| chunk_key(dataset, **id)).collect();
         for life in store.lives(keys).await?.into_iter().flatten() {
-            if let Life::For(left) = life {
-                shortest = Some(shortest.map_or(left, |shortest| shortest.min(left)));
-            }
+            shortest = shortest.into_iter().chain(life.left()).min();
         }
     }
     Ok(shortest)

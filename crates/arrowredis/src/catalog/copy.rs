@@ -49,15 +49,12 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
         return Err(OptionsError::SameDataset { dataset: dataset.to_string() }.into());
     }
     let (rows, bytes) = (manifest.rows(), manifest.bytes());
-    progress.planned(Work { chunks: manifest.chunks.len() as u64, rows, bytes });
     let chunks = manifest.chunks.len() as u64;
+    progress.planned(Work { chunks, rows, bytes });
     let mut options = options.clone();
     if options.time_to_live.is_none() {
         let life = from.lives(vec![manifest_key(&dataset)]).await?.pop().flatten();
-        options.time_to_live = match life {
-            Some(Life::For(left)) => Some(left),
-            _ => None,
-        };
+        options.time_to_live = life.and_then(Life::left);
     }
     let publication = Publication::begin(to, copy, &options, &Planned { chunks, bytes }).await?;
 
@@ -77,7 +74,7 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
         copy_store: to.address().to_owned(),
         replaced,
         rows,
-        chunks: manifest.chunks.len() as u64,
+        chunks,
         bytes,
         seconds: started.elapsed().as_secs_f64(),
     })

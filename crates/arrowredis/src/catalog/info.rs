@@ -38,10 +38,7 @@ pub async fn info<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<InfoRe
         created_ms: manifest.created,
         age_seconds: now.since(manifest.created).as_secs_f64(),
         writer: manifest.writer.clone(),
-        time_to_live_seconds: match life {
-            Some(Life::For(left)) => Some(left.as_secs_f64()),
-            _ => None,
-        },
+        time_to_live_seconds: life.and_then(Life::left).map(|left| left.as_secs_f64()),
         being_written_by: claim.map(|claim| String::from_utf8_lossy(&claim).into_owned()),
         columns: columns(&manifest),
         metadata: manifest.schema.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -73,6 +70,7 @@ impl Presence {
     }
 }
 
+/// Looks for every chunk under its own name and, if it is not there, under its staged one.
 pub(super) async fn presence<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,

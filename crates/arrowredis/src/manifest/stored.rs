@@ -106,6 +106,15 @@ impl Entry {
         if !chunks.is_sorted_by(|one, two| one.id < two.id) {
             return Err(invalid("the chunks", "ascending numbers", "others"));
         }
+        // Whoever adds them up later needs no care.
+        let sum = |of: fn(&ChunkEntry) -> u64| chunks.iter().map(of).try_fold(0, u64::checked_add);
+        if sum(|chunk| chunk.rows).is_none() || sum(|chunk| chunk.bytes).is_none() {
+            return Err(invalid(
+                "the chunks",
+                "rows and bytes that add up to less than 2^64",
+                "more",
+            ));
+        }
         manifest(about, chunks).map(Self::Dataset)
     }
 }
@@ -297,6 +306,16 @@ mod tests {
             let chunks = order.map(|at| small().chunks[at]).to_vec();
             let bytes = Entry::Dataset(Manifest { chunks, ..small() }).encode().unwrap();
             assert!(decoded(&bytes).unwrap_err().to_string().contains("ascending"));
+        }
+    }
+
+    #[test]
+    fn sums_that_no_number_holds_are_refused() {
+        for (rows, bytes) in [(u64::MAX, 1), (1, u64::MAX)] {
+            let chunks = small().chunks.into_iter().map(|c| ChunkEntry { rows, bytes, ..c });
+            let manifest = Manifest { chunks: chunks.collect(), ..small() };
+            let error = decoded(&Entry::Dataset(manifest).encode().unwrap()).unwrap_err();
+            assert!(error.to_string().contains("add up"), "{error}");
         }
     }
 

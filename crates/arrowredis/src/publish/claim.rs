@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::clock::Clock;
 use crate::dataset::{DatasetId, DatasetName};
 use crate::error::Error;
-use crate::key::{claim_key, probe_key, staged_key};
+use crate::key::{claim_key, staged_key, tried_keys};
 use crate::store::{Change, ChunkStore, Claimed, Guard};
 
 use super::{PublishError, STAGED_LIFE, Staged, apply_in_batches};
@@ -97,8 +97,8 @@ impl<S: ChunkStore> Claim<S> {
     /// # Errors
     /// [`Error::Store`] when the server refuses.
     pub(super) async fn probe(&self, clock: Clock) -> Result<(), Error> {
-        let key = format!("{}:tried", probe_key(&self.dataset));
-        let renamed = || format!("{}:renamed", probe_key(&self.dataset));
+        let [key, renamed] = tried_keys(&self.dataset);
+        let renamed = || renamed.clone();
         // Mortal from the first change to the last but one, should one be forbidden.
         let (value, until) = (vec![0].into(), Some(clock.now().after(CLAIM_LIFE)));
         let changes = vec![

@@ -37,7 +37,7 @@ pub(super) async fn check<S: ChunkStore>(
             room.eviction
         );
     }
-    let needed = planned.bytes + planned.chunks * BYTES_PER_KEY;
+    let needed = planned.bytes.saturating_add(planned.chunks.saturating_mul(BYTES_PER_KEY));
     let (Some(limit), Some(reclaimed)) = (room.limit, reclaimed) else { return Ok(()) };
     let free = free(&room, limit).saturating_add(reclaimed).min(limit);
     if needed > limit.saturating_sub(room.used).saturating_add(reclaimed) && needed <= free {

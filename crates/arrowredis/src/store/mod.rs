@@ -122,6 +122,16 @@ pub enum Life {
     For(Duration),
 }
 
+impl Life {
+    /// What is left of it, if it ends.
+    pub fn left(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::For(left) => Some(left),
+        }
+    }
+}
+
 /// Whether a claim was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {

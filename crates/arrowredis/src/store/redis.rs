@@ -188,11 +188,6 @@ impl RedisStore {
         StoreError::Reply { command, key, address, found }
     }
 
-    /// Runs a script on some keys, whose first one errors name.
-    async fn run_script(&self, command: &Cmd, key: &str) -> Result<Value, StoreError> {
-        self.ask("EVAL", key, command).await
-    }
-
     /// Whether the connection by which a claim was made is gone. A server may not tell.
     async fn is_gone(&self, claim: &str) -> bool {
         let Some((_, connection)) = claim.rsplit_once(CONNECTION) else { return false };
@@ -406,7 +401,7 @@ impl ChunkStore for RedisStore {
     async fn apply(&self, guard: &Guard, changes: Vec<Change>) -> Result<bool, StoreError> {
         let command = script(guard, &changes);
         drop(changes);
-        match self.run_script(&command, &guard.key).await? {
+        match self.ask("EVAL", &guard.key, &command).await? {
             Value::Int(done) => Ok(done == 1),
             other => Err(self.unexpected("EVAL", &guard.key, &other)),
         }
@@ -421,7 +416,7 @@ impl ChunkStore for RedisStore {
         let attempt = async |instead_of: &str| {
             let mut command = cmd("EVAL");
             command.arg(CLAIM).arg(1).arg(key).arg(&ours).arg(millis(life)).arg(instead_of);
-            match self.run_script(&command, key).await? {
+            match self.ask("EVAL", key, &command).await? {
                 Value::Nil => Ok(None),
                 Value::BulkString(theirs) => {
                     Ok(Some(String::from_utf8_lossy(&theirs).into_owned()))
@@ -441,7 +436,7 @@ impl ChunkStore for RedisStore {
     async fn renew(&self, key: &str, claim: &str, life: Duration) -> Result<bool, StoreError> {
         let mut command = cmd("EVAL");
         command.arg(RENEW).arg(1).arg(key).arg(claim).arg(millis(life));
-        match self.run_script(&command, key).await? {
+        match self.ask("EVAL", key, &command).await? {
             Value::Int(renewed) => Ok(renewed == 1),
             other => Err(self.unexpected("EVAL", key, &other)),
         }
@@ -450,7 +445,7 @@ impl ChunkStore for RedisStore {
     async fn release(&self, key: &str, claim: &str) -> Result<(), StoreError> {
         let mut command = cmd("EVAL");
         command.arg(RELEASE).arg(1).arg(key).arg(claim);
-        self.run_script(&command, key).await.map(drop)
+        self.ask("EVAL", key, &command).await.map(drop)
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
