@@ -13,14 +13,12 @@ use arrowredis::split::SplitOptions;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
 
-use crate::exit::Failure;
+use crate::connection::Redis;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 unexpected failure, 2 wrong usage or unusable input file, 3 Redis \
 unreachable, refusing or full, 4 data missing or damaged, 5 verify found a difference, \
 129, 130 and 143 ended by a signal.";
-
-const DEFAULT_URL: &str = "redis://127.0.0.1:6379/0";
 
 /// Keep Arrow tables in Redis, one record batch a key, and read any part of them back.
 #[derive(Debug, Parser)]
@@ -143,36 +141,6 @@ impl Gen {
             seed: self.seed,
             workers: self.workers,
         }
-    }
-}
-
-/// Where Redis is.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Redis {
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "REDIS_URL",
-        hide_env_values = true,
-        help = "redis://[user:password@]host[:port][/database] [default: redis://127.0.0.1:6379/0]"
-    )]
-    redis_url: Option<String>,
-    /// Whether the server is a node of a Redis Cluster
-    #[arg(long, default_value = "off")]
-    cluster: OnOff,
-}
-
-impl Redis {
-    /// The address; an empty one, as an unset variable often is, counts as none.
-    pub(crate) fn url(&self) -> Result<&str, Failure> {
-        if self.cluster == OnOff::On {
-            return Err(Failure::Usage(
-                "--cluster on is not supported by this version; expected --cluster off and the \
-                 address of a single server"
-                    .to_owned(),
-            ));
-        }
-        Ok(self.redis_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL))
     }
 }
 
@@ -385,12 +353,6 @@ pub(crate) struct Touch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OnOff {
-    On,
-    Off,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CodecName {
     Zstd,
     Lz4,
@@ -442,7 +404,7 @@ fn new_life(text: &str) -> Result<NewLife, String> {
     if text == "never" { Ok(NewLife::Forever) } else { lifetime(text).map(NewLife::For) }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("expected 1 or more".to_owned()),
         Ok(number) => Ok(number),

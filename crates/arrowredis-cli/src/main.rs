@@ -2,9 +2,11 @@
 
 mod args;
 mod commands;
+mod connection;
 mod exit;
 mod interrupt;
 mod output;
+mod process_list;
 mod progress;
 mod text;
 
@@ -23,7 +25,10 @@ use output::Output;
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments = match process_list::arguments() {
+        Ok(arguments) => arguments,
+        Err(error) => return Output::cannot_hide(&error).into(),
+    };
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return Output::usage(&error, &arguments).into(),

@@ -121,6 +121,15 @@ impl Output {
         Exit::Usage
     }
 
+    /// Prints that the arguments cannot be kept out of sight.
+    pub(crate) fn cannot_hide(error: &io::Error) -> Exit {
+        error_line(&format!(
+            "cannot start again without the password among the arguments: {error}; give it in \
+             REDISCLI_AUTH or with --password-file"
+        ));
+        Exit::Unexpected
+    }
+
     /// Prints a failure on stderr, and as the report if JSON was asked for.
     pub(crate) fn failure(self, command: &str, failure: &Failure) -> Exit {
         let exit = failure.exit();

@@ -101,7 +101,7 @@ impl Bench {
         let bytes = Entry::Dataset(manifest).encode().unwrap();
         let length = bytes.len();
         let put = Change::Put { key: manifest_key(&name), value: bytes.into(), until: None };
-        let guard = Guard::new(&name, Fingerprint::ABSENT);
+        let guard = Guard::manifest(&name, &Fingerprint::ABSENT);
         assert!(self.runtime.block_on(store.apply(&guard, vec![put])).unwrap());
 
         let (all, mut times) = (ReadOptions::default(), Vec::new());
@@ -128,7 +128,7 @@ impl Bench {
         }
         self.runtime.block_on(async {
             let value = store.get(vec![manifest_key(&unlisted)]).await.unwrap().remove(0).unwrap();
-            let guard = Guard::new(&unlisted, Fingerprint::of(&value));
+            let guard = Guard::manifest(&unlisted, &Fingerprint::of(&value));
             let remove = vec![Change::Remove { key: manifest_key(&unlisted) }];
             assert!(store.apply(&guard, remove).await.unwrap());
         });

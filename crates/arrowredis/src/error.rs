@@ -86,7 +86,12 @@ impl Error {
         match self {
             Self::Name(_) | Self::Options(_) => ErrorClass::Usage,
             Self::File(error) => error.class(),
-            Self::Store(StoreError::Address { .. }) => ErrorClass::Usage,
+            Self::Store(
+                StoreError::Address { .. }
+                | StoreError::TlsFile { .. }
+                | StoreError::NoAuthorities
+                | StoreError::Kind { .. },
+            ) => ErrorClass::Usage,
             Self::Store(StoreError::NotAChunk { .. }) | Self::Data(_) => ErrorClass::Data,
             Self::Store(_) => ErrorClass::Store,
             Self::Publish(error) => error.class(),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::dataset::{ChunkId, DatasetId, DatasetName};
+use crate::dataset::{ChunkId, DatasetId, DatasetName, PartitionId};
 
 const PART: &str = ":{part=";
 const BATCH: &str = "}:batch=";
@@ -13,6 +13,8 @@ const STAGED: &str = ":staged=";
 const MANIFEST: &str = ":manifest";
 const CLAIM: &str = ":claim";
 const REMOVED: &str = ":removed";
+const PENDING: &str = ":pending";
+const FENCE: &str = "}:fence";
 
 /// The key under which a dataset keeps a chunk: numbers of five digits, more when needed.
 pub fn chunk_key(dataset: &DatasetName, id: ChunkId) -> String {
@@ -76,19 +78,44 @@ pub fn removed_key(dataset: &DatasetName) -> String {
     format!("{dataset}:{{{dataset}{MANIFEST}}}{REMOVED}")
 }
 
+/// The key that says that somebody is changing a dataset that lies in several slots, or was when it
+/// ended: keys may stand under the name which no manifest lists. It lies in the manifest's slot.
+pub fn pending_key(dataset: &DatasetName) -> String {
+    format!("{dataset}:{{{dataset}{MANIFEST}}}{PENDING}")
+}
+
+/// The key that says who may change a partition's chunks, while a dataset that lies in several slots is
+/// being changed. It lies in the partition's slot.
+pub fn fence_key(dataset: &DatasetName, partition: PartitionId) -> String {
+    format!("{dataset}{PART}{:05}{FENCE}", partition.0)
+}
+
+/// The partition whose chunk or fence a key is; `None` for those of the manifest's slot.
+pub fn partition_of(dataset: &DatasetName, key: &str) -> Option<PartitionId> {
+    let numbers = key.strip_prefix(dataset.as_str())?.strip_prefix(PART)?;
+    let (partition, _) = numbers.split_once('}')?;
+    partition.parse().ok().map(PartitionId)
+}
+
+/// Whether a key is a partition's fence.
+pub fn is_fence_key(dataset: &DatasetName, key: &str) -> bool {
+    partition_of(dataset, key).is_some_and(|partition| fence_key(dataset, partition) == key)
+}
+
 /// The pattern that matches the manifests' keys of all datasets whose names match `names`, a
 /// pattern as Redis knows them: `*`, `?`, `[a-c]`, `[^x]`, and `\\` before what is meant as it is.
 pub fn manifest_pattern(names: &str) -> String {
     format!("{names}{MANIFEST}")
 }
 
-/// The pattern that matches every chunk's key of a dataset, staged ones too.
+/// The pattern that matches every chunk's key of a dataset, staged ones too, and every fence.
 ///
-/// It matches some other keys, which [`parse_chunk_key`] and [`is_chunk_key`] tell apart.
+/// It matches some other keys, which [`parse_chunk_key`], [`is_chunk_key`] and [`is_fence_key`] tell
+/// apart.
 pub fn chunk_pattern(dataset: &DatasetName) -> String {
     let mut pattern = escape_glob(dataset.as_str());
     // Writing to a String cannot fail.
-    let _ = write!(pattern, "{PART}*{BATCH}*");
+    let _ = write!(pattern, "{PART}*}}:*");
     pattern
 }
 
@@ -161,11 +188,31 @@ mod tests {
         assert_eq!(parse_manifest_key(":manifest"), None);
         assert_eq!(claim_key(&demo), "demo:v1:{demo:v1:manifest}:claim");
         assert_eq!(removed_key(&demo), "demo:v1:{demo:v1:manifest}:removed");
+        assert_eq!(pending_key(&demo), "demo:v1:{demo:v1:manifest}:pending");
+        assert_eq!(fence_key(&demo, PartitionId(3)), "demo:v1:{part=00003}:fence");
+    }
+
+    #[test]
+    fn keys_of_partitions_are_told_from_those_of_the_manifest() {
+        let (demo, three) = (dataset("demo:v1"), PartitionId(3));
+        let chunk = chunk_key(&demo, ChunkId::new(3, 12));
+        let staged = staged_key(&demo, ChunkId::new(3, 12), DatasetId(255));
+        for key in [&chunk, &staged, &fence_key(&demo, three)] {
+            assert_eq!(partition_of(&demo, key), Some(three), "{key}");
+        }
+        for key in [manifest_key(&demo), claim_key(&demo), removed_key(&demo), pending_key(&demo)] {
+            assert_eq!(partition_of(&demo, &key), None, "{key}");
+        }
+        assert!(
+            is_fence_key(&demo, &fence_key(&demo, three))
+                && !is_chunk_key(&demo, "demo:v1:{part=00003}:fence")
+        );
+        assert!(!is_fence_key(&demo, "demo:v1:{part=3}:fence") && !is_fence_key(&demo, &chunk));
     }
 
     #[test]
     fn a_pattern_escapes_what_the_name_holds() {
-        assert_eq!(chunk_pattern(&dataset("a*[b]\\")), "a\\*\\[b\\]\\\\:{part=*}:batch=*");
+        assert_eq!(chunk_pattern(&dataset("a*[b]\\")), "a\\*\\[b\\]\\\\:{part=*}:*");
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! `arrowredis adopt`
 
 use arrowredis::catalog::adopt;
-use arrowredis::store::RedisStore;
 
 use crate::args::Named;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::output::{Output, To};
 use crate::text::adopted;
 
 pub(super) async fn run(args: &Named, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let bar = output.bar("Reading");
     let report = adopt(&store, &args.prefix, &bar).await?;
     drop(bar);

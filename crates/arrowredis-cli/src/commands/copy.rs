@@ -3,7 +3,6 @@
 use arrowredis::catalog::copy;
 use arrowredis::dataset::DatasetName;
 use arrowredis::error::Error;
-use arrowredis::store::RedisStore;
 
 use crate::args::Cp;
 use crate::exit::{Exit, Failure};
@@ -12,9 +11,9 @@ use crate::text::copied;
 
 pub(super) async fn run(args: &Cp, output: &Output) -> Result<Exit, Failure> {
     let Destination { url, name } = destination(args)?;
-    let from = RedisStore::connect(args.redis.url()?).await?;
+    let from = args.redis.connect().await?;
     let to = match url {
-        Some(url) => RedisStore::connect(url).await?,
+        Some(url) => args.redis.connect_to(url).await?,
         None => from.clone(),
     };
     let bar = output.bar("Copying");

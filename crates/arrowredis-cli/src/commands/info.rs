@@ -1,7 +1,6 @@
 //! `arrowredis info`
 
 use arrowredis::catalog::info;
-use arrowredis::store::RedisStore;
 
 use crate::args::Named;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::output::{Output, To};
 use crate::text::described;
 
 pub(super) async fn run(args: &Named, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let report = info(&store, &args.prefix).await?;
     output.report("info", &report, &described(&report), To::Stdout)?;
     Ok(Exit::Done)

@@ -1,7 +1,6 @@
 //! `arrowredis ls`
 
 use arrowredis::catalog::list;
-use arrowredis::store::RedisStore;
 
 use crate::args::Ls;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::output::{Output, To};
 use crate::text::listed;
 
 pub(super) async fn run(args: &Ls, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let report = list(&store, &args.pattern).await?;
     output.report("ls", &report, &listed(&report), To::Stdout)?;
     Ok(Exit::Done)

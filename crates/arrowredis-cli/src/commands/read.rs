@@ -16,14 +16,13 @@ use crate::text::fetched;
 const STDOUT: &str = "-";
 
 pub(super) async fn run(args: &Read, output: &Output) -> Result<Exit, Failure> {
-    let url = args.redis.url()?;
     let to = if args.out.as_deref() == Some(Path::new(STDOUT)) { To::Stderr } else { To::Stdout };
     if to == To::Stderr && output.is_json() {
         return Err(Failure::Usage(
             "--out - and --json both write to stdout; expected one of them".to_owned(),
         ));
     }
-    let store = RedisStore::connect(url).await?;
+    let store = args.redis.connect().await?;
     let report = read(args, &store, output).await?;
     warn(&report);
     output.report("read", &report, &fetched(&report), to)?;

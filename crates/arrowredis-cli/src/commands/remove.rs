@@ -14,7 +14,7 @@ use crate::output::{Output, To};
 use crate::text::removed;
 
 pub(super) async fn run(args: &Rm, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     if !args.yes && stdin().is_terminal() && !confirmed(args, &store, output).await? {
         return Err(Failure::Usage(format!("'{}' was not removed", args.prefix)));
     }

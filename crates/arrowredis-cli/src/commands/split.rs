@@ -1,7 +1,6 @@
 //! `arrowredis split`
 
 use arrowredis::split::split;
-use arrowredis::store::RedisStore;
 
 use crate::args::Split;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::output::{Output, To};
 use crate::text::stored;
 
 pub(super) async fn run(args: &Split, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let bar = output.bar("Storing");
     let report = split(&store, &args.inp, &args.prefix, &args.options(), &bar).await?;
     drop(bar);

@@ -1,7 +1,6 @@
 //! `arrowredis touch`
 
 use arrowredis::catalog::touch;
-use arrowredis::store::RedisStore;
 
 use crate::args::Touch;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::output::{Output, To};
 use crate::text::touched;
 
 pub(super) async fn run(args: &Touch, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let report = touch(&store, &args.prefix, args.ttl.unwrap_or_default()).await?;
     output.report("touch", &report, &touched(&report), To::Stdout)?;
     Ok(Exit::Done)

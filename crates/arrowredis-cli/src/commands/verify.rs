@@ -4,7 +4,6 @@ use std::path::Path;
 
 use arrowredis::dataset::DatasetName;
 use arrowredis::report::VerifyReport;
-use arrowredis::store::RedisStore;
 use arrowredis::verify::{verify_dataset, verify_dataset_with_file, verify_files};
 
 use crate::args::Verify;
@@ -22,7 +21,7 @@ pub(super) async fn run(args: &Verify, output: &Output) -> Result<Exit, Failure>
 }
 
 async fn check(args: &Verify, prefix: &DatasetName, output: &Output) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let bar = output.bar("Checking");
     let report = verify_dataset(&store, prefix, &bar).await?;
     drop(bar);
@@ -36,7 +35,7 @@ async fn check_with_file(
     file: &Path,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let store = RedisStore::connect(args.redis.url()?).await?;
+    let store = args.redis.connect().await?;
     let bar = output.bar("Comparing");
     let report = verify_dataset_with_file(&store, prefix, file, args.batches, &bar).await?;
     drop(bar);

@@ -1,6 +1,5 @@
 //! The commands that look after datasets: what they print, and their exit codes.
 
-use arrowredis::dataset::DatasetName;
 use arrowredis::store::{Change, ChunkStore, Guard, RedisStore};
 
 use crate::support::World;
@@ -108,7 +107,7 @@ fn damage(world: &World, key: &str, instead: Option<&str>) {
             }
             None => Change::Remove { key: key.to_owned() },
         };
-        let any = Guard::none(&DatasetName::new("nothing").unwrap());
+        let any = Guard::default();
         assert!(store.apply(&any, vec![change]).await.unwrap());
     });
 }

@@ -18,10 +18,10 @@ use crate::key::{chunk_key, manifest_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, WRITER};
+use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, Steps, Transition, WRITER};
 use crate::report::AdoptReport;
 use crate::schema_difference::schema_difference;
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore};
 
 use super::{Standing, Unlisted, look_up};
 
@@ -47,7 +47,7 @@ pub async fn adopt<S: ChunkStore>(
 ) -> Result<AdoptReport, Error> {
     let id = DatasetId::random().map_err(PublishError::Random)?;
     let mut claim = Claim::take(store, dataset, id).await?;
-    let adopted = adopt_claimed(store, dataset, id, progress).await;
+    let adopted = adopt_claimed(store, dataset, &claim, progress).await;
     claim.release().await;
     adopted
 }
@@ -55,10 +55,10 @@ pub async fn adopt<S: ChunkStore>(
 async fn adopt_claimed<S: ChunkStore>(
     store: &S,
     dataset: &DatasetName,
-    id: DatasetId,
+    claim: &Claim<S>,
     progress: &dyn Progress,
 ) -> Result<AdoptReport, Error> {
-    let started = Instant::now();
+    let (started, id) = (Instant::now(), claim.id());
     let key = manifest_key(dataset);
     let fingerprint = unadopted(store, dataset).await?;
     let ids = Unlisted::look(store, dataset).await?.into_chunks()?;
@@ -88,12 +88,13 @@ async fn adopt_claimed<S: ChunkStore>(
     };
     let until = shortest_life(store, dataset, &ids).await?.map(|life| manifest.created.after(life));
     let value = Entry::Dataset(manifest).encode().map_err(Error::Encode)?;
-    let mut changes = vec![Change::Put { key: key.clone(), value: value.into(), until }];
-    if until.is_some() {
-        let expire = |id| Change::Expire { key: chunk_key(dataset, id), until };
-        changes.extend(ids.iter().copied().map(expire));
-    }
-    if !store.apply(&Guard::new(dataset, fingerprint), changes).await? {
+    let fingerprint_now = Fingerprint::of(&value);
+    let commit = vec![Change::Put { key: key.clone(), value: value.into(), until }];
+    let expire = |id| Change::Expire { key: chunk_key(dataset, id), until };
+    let before = until.map(|_| ids.iter().copied().map(expire).collect()).unwrap_or_default();
+    let steps = Steps { before, commit, ..Steps::default() };
+    let mut transition = Transition::claimed(claim, steps);
+    if !transition.commit(&fingerprint).await? || !transition.tidy(&fingerprint_now).await? {
         return Err(PublishError::Overtaken { dataset: dataset.to_string(), key }.into());
     }
     Ok(AdoptReport { seconds: started.elapsed().as_secs_f64(), ..report })

@@ -52,7 +52,7 @@ pub async fn alias<S: ChunkStore>(
     };
     let key = manifest_key(name);
     let value = Entry::Alias(dataset.clone()).encode().map_err(Error::Encode)?;
-    let guard = Guard::new(name, standing.fingerprint);
+    let guard = Guard::manifest(name, &standing.fingerprint);
     let put = Change::Put { key: key.clone(), value: value.into(), until: None };
     if !store.apply(&guard, vec![put]).await? {
         return Err(PublishError::Overtaken { dataset: name.to_string(), key }.into());

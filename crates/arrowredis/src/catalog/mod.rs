@@ -20,7 +20,7 @@ use crate::manifest::{Entry, Fingerprint, Manifest, ManifestError};
 use crate::pipeline;
 use crate::store::ChunkStore;
 
-pub(crate) use unlisted::{Unlisted, is_removed};
+pub(crate) use unlisted::{Unlisted, is_pending, is_removed};
 
 pub use adopt::adopt;
 pub use alias::alias;

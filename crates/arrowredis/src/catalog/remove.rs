@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use crate::clock::Clock;
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key};
@@ -34,7 +33,7 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
     let standing = look_up(store, name).await?;
     if let Ok(Some(Entry::Alias(dataset))) = standing.entry {
         let key = manifest_key(name);
-        let guard = Guard::new(name, standing.fingerprint);
+        let guard = Guard::manifest(name, &standing.fingerprint);
         if !store.apply(&guard, vec![Change::Remove { key: key.clone() }]).await? {
             return Err(PublishError::Overtaken { dataset: name.to_string(), key }.into());
         }
@@ -52,7 +51,7 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
         }
         Err(error) => return Err(error),
     };
-    let removed = remove_dataset(store, name, claim.as_ref()).await;
+    let removed = remove_dataset(store, name, id, claim.as_ref()).await;
     if let Some(claim) = &mut claim {
         claim.release().await;
     }
@@ -63,9 +62,9 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
 async fn remove_dataset<S: ChunkStore>(
     store: &S,
     name: &DatasetName,
+    id: DatasetId,
     claim: Option<&Claim<S>>,
 ) -> Result<(u64, u64), Error> {
-    let clock = Clock::starting_at(store.now().await?);
     let mut old = Old::look(store, name, Replace::DropFirst).await?;
     if claim.is_some() {
         // Nobody else writes while this has the claim, so what is staged was left behind.
@@ -78,8 +77,8 @@ async fn remove_dataset<S: ChunkStore>(
         return Err(DataError::NoDataset { dataset, store, key }.into());
     }
     match claim {
-        Some(claim) => old.drop(store, claim, clock).await?,
-        None => old.remove(store, clock).await?,
+        Some(claim) => old.drop(claim).await?,
+        None => old.drop_unclaimed(store, id, store.now().await?).await?,
     };
     Ok((chunks, leftovers))
 }

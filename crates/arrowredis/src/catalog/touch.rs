@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::dataset::DatasetName;
+use crate::clock::Timestamp;
+use crate::dataset::{DatasetId, DatasetName};
 use crate::error::{Error, OptionsError};
 use crate::key::manifest_key;
-use crate::publish::{Old, PublishError, Replace};
+use crate::manifest::Fingerprint;
+use crate::publish::{Claim, Old, PublishError, Replace, Steps, Transition, elsewhere};
 use crate::report::TouchReport;
 use crate::store::{Change, ChunkStore, Guard};
 
@@ -26,7 +28,8 @@ pub enum NewLife {
 
 /// Sets a dataset's time to live anew, counted from now.
 ///
-/// All its keys get it in one step, so that they vanish at the same instant.
+/// All its keys get it in one step, so that they vanish at the same instant. In a cluster they get the
+/// same instant in several steps, for which the dataset is claimed.
 ///
 /// # Errors
 /// [`Error::Data`] when the name stands for no dataset with a manifest, [`Error::Options`] when the
@@ -46,14 +49,25 @@ pub async fn touch<S: ChunkStore>(
             None => return Err(OptionsError::NoTimeToLive { dataset: dataset.to_string() }.into()),
         },
     };
+    let id = DatasetId::random().map_err(PublishError::Random)?;
     let now = store.now().await?;
     let until = life.map(|life| now.after(life));
 
     let old = Old::look(store, &dataset, Replace::WhenStored).await?;
-    let mut changes: Vec<_> = old.expire(until).collect();
-    changes.push(Change::Expire { key: key.clone(), until });
-    // In one step: the chunks of half a dataset must not outlive the other half, nor its manifest.
-    if !store.apply(&Guard::new(&dataset, fingerprint), changes).await? {
+    let expire: Vec<_> = old.expire(until).collect();
+    let apart = !elsewhere(store, &dataset, expire.iter().map(Change::key)).is_empty();
+    let manifest_too = Change::Expire { key: key.clone(), until };
+    let renewed = if apart {
+        let mut claim = Claim::take(store, &dataset, id).await?;
+        let renewed = renew_apart(&claim, &old, &fingerprint, expire, manifest_too, now).await;
+        claim.release().await;
+        renewed?
+    } else {
+        // In one step: the chunks of half a dataset must not outlive the other half, nor its manifest.
+        let steps = Steps { before: expire, commit: vec![manifest_too], ..Steps::default() };
+        Transition::unclaimed(store, &dataset, id, now, steps).commit(&fingerprint).await?
+    };
+    if !renewed {
         let dataset = dataset.to_string();
         return Err(PublishError::Overtaken { dataset, key }.into());
     }
@@ -65,4 +79,24 @@ pub async fn touch<S: ChunkStore>(
         absent,
         time_to_live_seconds: life.map(|life| life.as_secs_f64()),
     })
+}
+
+/// Chunks in other slots than the manifest get their new end before it does. Until all have it, a sign
+/// says that chunks without a manifest are none.
+async fn renew_apart<S: ChunkStore>(
+    claim: &Claim<S>,
+    old: &Old,
+    fingerprint: &Fingerprint,
+    expire: Vec<Change>,
+    manifest_too: Change,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let guard = Guard::manifest(claim.dataset(), fingerprint);
+    if !claim.store().apply(&guard, vec![old.sign(now, true)]).await? {
+        return Ok(false);
+    }
+    let (commit, last) = (vec![manifest_too], vec![old.take_down_sign()]);
+    let steps = Steps { before: expire, commit, last, ..Steps::default() };
+    let mut transition = Transition::claimed(claim, steps);
+    Ok(transition.commit(fingerprint).await? && transition.tidy(fingerprint).await?)
 }

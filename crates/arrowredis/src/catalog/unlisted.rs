@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::dataset::{ChunkId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::{chunk_pattern, is_chunk_key, parse_chunk_key, removed_key};
+use crate::key::{
+    chunk_pattern, is_chunk_key, is_fence_key, parse_chunk_key, pending_key, removed_key,
+};
 use crate::store::{ChunkStore, Life};
 
 /// What stands under the names of a dataset's chunks, found by looking at all keys of the store.
@@ -17,6 +19,8 @@ pub(crate) struct Unlisted {
     pub(crate) own: BTreeSet<ChunkId>,
     /// The keys of staged chunks.
     pub(crate) staged: Vec<String>,
+    /// The keys of fences: of somebody who changes the dataset, or did when it ended.
+    pub(crate) fences: Vec<String>,
     /// One of them that was published: its manifest is lost.
     unfinished: Option<String>,
 }
@@ -27,28 +31,35 @@ impl Unlisted {
         dataset: &DatasetName,
     ) -> Result<Self, Error> {
         let keys = store.keys(&chunk_pattern(dataset)).await?;
-        let (mut own, mut staged) = (Vec::new(), Vec::new());
-        for key in keys.into_iter().filter(|key| is_chunk_key(dataset, key)) {
+        let (mut own, mut staged, mut fences) = (Vec::new(), Vec::new(), Vec::new());
+        for key in keys {
             match parse_chunk_key(dataset, key.as_bytes()) {
                 Some(id) => own.push((id, key)),
-                None => staged.push(key),
+                None if is_chunk_key(dataset, &key) => staged.push(key),
+                None if is_fence_key(dataset, &key) => fences.push(key),
+                None => {}
             }
         }
-        let lives = store.lives(staged.clone()).await?;
-        let published = |(_, life): &(&String, Option<Life>)| *life == Some(Life::Forever);
-        let unfinished = staged.iter().zip(lives).find(published).map(|(key, _)| key.clone());
-
+        let unfinished = published(store, dataset, &staged).await?;
         let all: BTreeSet<_> = own.iter().map(|(id, _)| *id).collect();
-        let chunks = if is_removed(store, dataset).await? {
+        let found = Self { chunks: all.clone(), own: all, staged, fences, unfinished };
+        let sign = removed_key(dataset);
+        match store.lives(vec![sign.clone()]).await?.pop().flatten() {
+            None => Ok(found),
+            // Where its chunks lie apart, those that were not removed have no end, either.
+            Some(Life::Forever) => {
+                let unfinished = (!found.own.is_empty()).then_some(sign).or(found.unfinished);
+                Ok(Self { chunks: BTreeSet::new(), unfinished, ..found })
+            }
             // What is left has a time to live, which what another program stored since has not.
-            let (ids, keys): (Vec<_>, Vec<_>) = own.into_iter().unzip();
-            let lives = store.lives(keys).await?;
-            let stays = ids.into_iter().zip(lives).filter(|(_, life)| *life == Some(Life::Forever));
-            stays.map(|(id, _)| id).collect()
-        } else {
-            all.clone()
-        };
-        Ok(Self { chunks, own: all, staged, unfinished })
+            Some(Life::For(_)) => {
+                let (ids, keys): (Vec<_>, Vec<_>) = own.into_iter().unzip();
+                let lives = store.lives(keys).await?;
+                let stays =
+                    ids.into_iter().zip(lives).filter(|(_, life)| *life == Some(Life::Forever));
+                Ok(Self { chunks: stays.map(|(id, _)| id).collect(), ..found })
+            }
+        }
     }
 
     /// Whether there is a dataset, whole or not.
@@ -67,6 +78,31 @@ impl Unlisted {
             None => Ok(self.chunks),
         }
     }
+}
+
+/// A staged chunk that was published, if there is one: it has no end, and is not of somebody who was
+/// just about to.
+async fn published<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+    staged: &[String],
+) -> Result<Option<String>, Error> {
+    let lives = store.lives(staged.to_vec()).await?;
+    let mut immortal = staged.iter().zip(lives).filter(|(_, life)| *life == Some(Life::Forever));
+    let Some((first, _)) = immortal.next() else { return Ok(None) };
+    let pending = store.get(vec![pending_key(dataset)]).await?.pop().flatten();
+    let pending = pending.map(|id| String::from_utf8_lossy(&id).into_owned());
+    let is_pending = |key: &str| pending.as_ref().is_some_and(|id| key.ends_with(id.as_str()));
+    let mut others = [first].into_iter().chain(immortal.map(|(key, _)| key));
+    Ok(others.find(|key| !is_pending(key)).cloned())
+}
+
+/// Whether somebody changes a dataset that lies in several slots, or did when it ended.
+pub(crate) async fn is_pending<S: ChunkStore>(
+    store: &S,
+    dataset: &DatasetName,
+) -> Result<bool, Error> {
+    Ok(store.lengths(vec![pending_key(dataset)]).await?.iter().any(Option::is_some))
 }
 
 /// Whether a dataset is being removed or replaced, so that what is left of it is none.

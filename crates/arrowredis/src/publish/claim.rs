@@ -1,7 +1,8 @@
 //! One writer a dataset: a claim with an owner and a time to live, prolonged while it works.
 //!
-//! It spares a second writer an upload in vain. That nobody's data is harmed does not depend on it:
-//! every step is guarded by the manifest that it saw.
+//! It spares a second writer an upload in vain. Where a dataset lies in one slot, nobody's data depends
+//! on it: every step is guarded by the manifest that it saw. In several slots it is also what orders
+//! writers, by the time at which they claimed: see `transition`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,15 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::dataset::{DatasetId, DatasetName};
 use crate::error::Error;
 use crate::key::{claim_key, staged_key, tried_keys};
+use crate::manifest::Fingerprint;
 use crate::store::{Change, ChunkStore, Claimed, Guard};
 
-use super::{PublishError, STAGED_LIFE, Staged, apply_in_batches};
+use super::transition::{apply_apart, unpublished};
+use super::{PublishError, STAGED_LIFE, Staged};
 
 /// How long a claim lives that nobody prolongs: long enough for a server that is busy saving, and
 /// short enough to wait for after a crash.
@@ -30,8 +33,9 @@ pub(crate) struct Claim<S: ChunkStore> {
     dataset: DatasetName,
     id: DatasetId,
     key: String,
-    /// The text that proves it.
-    proof: String,
+    owner: String,
+    clock: Clock,
+    claimed: Timestamp,
     keeper: Option<JoinHandle<()>>,
 }
 
@@ -47,11 +51,15 @@ impl<S: ChunkStore> Claim<S> {
     ) -> Result<Self, Error> {
         let key = claim_key(dataset);
         let host = gethostname::gethostname();
+        // The id comes last: no claim ends as another does.
         let owner = format!("host={} pid={} id={id}", host.display(), std::process::id());
         match store.claim(&key, &owner, CLAIM_LIFE).await? {
-            Claimed::Ours(proof) => {
+            Claimed::Ours => {
                 let (store, dataset) = (store.clone(), dataset.clone());
-                Ok(Self { store, dataset, id, key, proof, keeper: None })
+                // Asked for after the claim was granted, so that who claims later has a later one.
+                let clock = Clock::starting_at(store.now().await?);
+                let claimed = clock.now();
+                Ok(Self { store, dataset, id, key, owner, clock, claimed, keeper: None })
             }
             Claimed::Theirs(owner) => {
                 let (dataset, seconds) = (dataset.to_string(), CLAIM_LIFE.as_secs());
@@ -60,20 +68,48 @@ impl<S: ChunkStore> Claim<S> {
         }
     }
 
-    /// Prolongs it from now on, and the lives of what is staged while the guard holds.
-    pub(super) fn keep(&mut self, staged: Arc<Staged>, guard: Guard, clock: Clock) {
-        let (store, key, proof) = (self.store.clone(), self.key.clone(), self.proof.clone());
-        let (dataset, id) = (self.dataset.clone(), self.id);
+    pub(crate) fn store(&self) -> &S {
+        &self.store
+    }
+
+    pub(crate) fn dataset(&self) -> &DatasetName {
+        &self.dataset
+    }
+
+    pub(crate) fn id(&self) -> DatasetId {
+        self.id
+    }
+
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// When it was granted.
+    pub(crate) fn claimed(&self) -> Timestamp {
+        self.claimed
+    }
+
+    /// The store's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Prolongs it from now on, and the lives of what is staged until that is published in place of
+    /// what was `seen`.
+    pub(super) fn keep(&mut self, staged: Arc<Staged>, seen: Fingerprint) {
+        let (store, key, owner) = (self.store.clone(), self.key.clone(), self.owner.clone());
+        let (dataset, id, clock) = (self.dataset.clone(), self.id, self.clock);
+        let claimed = self.claimed;
         self.keeper = Some(tokio::spawn(async move {
             let mut ticks = interval_at(Instant::now() + PROLONGED_EVERY, PROLONGED_EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut staged_until = clock.now().after(STAGED_LIFE);
             loop {
                 ticks.tick().await;
-                match store.renew(&key, &proof, CLAIM_LIFE).await {
-                    Ok(true) => {}
+                match store.claim(&key, &owner, CLAIM_LIFE).await {
+                    Ok(Claimed::Ours) => {}
                     // The next step of the publication finds that out, too, and ends it.
-                    Ok(false) => return,
+                    Ok(Claimed::Theirs(_)) => return,
                     Err(error) => tracing::debug!(%error, "the claim was not prolonged"),
                 }
                 let now = clock.now();
@@ -83,7 +119,8 @@ impl<S: ChunkStore> Claim<S> {
                     let expire =
                         |chunk| Change::Expire { key: staged_key(&dataset, chunk, id), until };
                     let changes = staged.ids().into_iter().map(expire).collect();
-                    if let Err(error) = apply_in_batches(&store, &guard, changes).await {
+                    let guard = |partition| unpublished(&dataset, partition, &seen, claimed);
+                    if let Err(error) = apply_apart(&store, &dataset, changes, guard).await {
                         tracing::debug!(%error, "what is staged was not prolonged");
                     }
                 }
@@ -96,11 +133,11 @@ impl<S: ChunkStore> Claim<S> {
     ///
     /// # Errors
     /// [`Error::Store`] when the server refuses.
-    pub(super) async fn probe(&self, clock: Clock) -> Result<(), Error> {
+    pub(super) async fn probe(&self) -> Result<(), Error> {
         let [key, renamed] = tried_keys(&self.dataset);
         let renamed = || renamed.clone();
         // Mortal from the first change to the last but one, should one be forbidden.
-        let (value, until) = (vec![0].into(), Some(clock.now().after(CLAIM_LIFE)));
+        let (value, until) = (vec![0].into(), Some(self.clock.now().after(CLAIM_LIFE)));
         let changes = vec![
             Change::Put { key: key.clone(), value, until },
             Change::Rename { from: key, to: renamed() },
@@ -109,27 +146,28 @@ impl<S: ChunkStore> Claim<S> {
             Change::Expire { key: renamed(), until: None },
             Change::Remove { key: renamed() },
         ];
-        self.store.apply(&Guard::none(&self.dataset), changes).await?;
+        self.store.apply(&Guard::default(), changes).await?;
         Ok(())
     }
 
-    /// Makes sure that it is still held, and prolongs it. What was seen before this, and still is
-    /// so, is what this writer alone may change.
+    /// Makes sure that it is held, and prolongs it; takes it again if it ran out and nobody else has
+    /// it. What was seen before this, and still is so, is what this writer alone may change.
     ///
     /// # Errors
-    /// [`PublishError::ClaimLost`] when it is not.
+    /// [`PublishError::ClaimLost`] when somebody else has it.
     pub(crate) async fn confirm(&self) -> Result<(), Error> {
-        if self.store.renew(&self.key, &self.proof, CLAIM_LIFE).await? {
+        let Claimed::Theirs(owner) = self.store.claim(&self.key, &self.owner, CLAIM_LIFE).await?
+        else {
             return Ok(());
-        }
+        };
         let (dataset, key) = (self.dataset.to_string(), self.key.clone());
-        Err(PublishError::ClaimLost { dataset, key, seconds: CLAIM_LIFE.as_secs() }.into())
+        Err(PublishError::ClaimLost { dataset, key, owner, seconds: CLAIM_LIFE.as_secs() }.into())
     }
 
     /// Gives it back. If that fails it runs out.
     pub(crate) async fn release(&mut self) {
         self.stop();
-        if let Err(error) = self.store.release(&self.key, &self.proof).await {
+        if let Err(error) = self.store.release(&self.key, &self.owner).await {
             tracing::debug!(%error, "the claim is left to run out");
         }
     }

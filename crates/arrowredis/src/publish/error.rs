@@ -2,6 +2,27 @@
 
 use crate::error::ErrorClass;
 
+/// Chunks that a store acknowledged and has not any more.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{count} of {chunks} chunks that {store} acknowledged are gone or cut, the first is '{key}': \
+     expected {expected} bytes, found {found}"
+)]
+pub struct Lost {
+    /// Where.
+    pub store: String,
+    /// How many.
+    pub count: u64,
+    /// How many there should be.
+    pub chunks: u64,
+    /// The first of them.
+    pub key: String,
+    /// The length of what was stored.
+    pub expected: u64,
+    /// What is there.
+    pub found: String,
+}
+
 /// Why a dataset was not published. What was published before is untouched, unless it says more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,14 +68,17 @@ pub enum PublishError {
     },
     /// This process' claim ran out or was taken while it wrote.
     #[error(
-        "the claim '{key}' on dataset '{dataset}' was lost: somebody removed it, or this process or \
-         the server was held up for longer than {seconds} s; nothing was published, run it again"
+        "the claim '{key}' on dataset '{dataset}' was lost to another process ({owner}), since this one \
+         or the server was held up for longer than {seconds} s, or their connection was cut; nothing \
+         was published, run it again"
     )]
     ClaimLost {
         /// The dataset.
         dataset: String,
         /// The claim's key.
         key: String,
+        /// Who has it.
+        owner: String,
         /// How long a claim lives that nobody prolongs.
         seconds: u64,
     },
@@ -105,25 +129,14 @@ pub enum PublishError {
         limit: u64,
     },
     /// Chunks that the store took are not there any more.
+    #[error("{0}; it was flushed, restarted, failed over or evicts. Nothing was published")]
+    Unconfirmed(Lost),
+    /// Chunks that the store took went while they were published.
     #[error(
-        "{count} of {chunks} chunks that {store} acknowledged are gone or cut, the first is \
-         '{key}': expected {expected} bytes, found {found}; it was flushed, restarted or evicts. \
-         Nothing was published"
+        "{0}; it was flushed, failed over or evicts. They went while the dataset was published, which \
+         is damaged now: split it again with --replace"
     )]
-    Unconfirmed {
-        /// Where.
-        store: String,
-        /// How many.
-        count: u64,
-        /// How many there should be.
-        chunks: u64,
-        /// The first of them.
-        key: String,
-        /// The length of what was stored.
-        expected: u64,
-        /// What is there.
-        found: String,
-    },
+    LostAfterAll(Lost),
     /// The system has no random numbers to give.
     #[error("cannot make an id for the dataset")]
     Random(#[source] getrandom::Error),
@@ -139,7 +152,8 @@ impl PublishError {
             | Self::ClaimLost { .. }
             | Self::Overtaken { .. }
             | Self::NoRoom { .. }
-            | Self::Unconfirmed { .. } => ErrorClass::Store,
+            | Self::Unconfirmed(_) => ErrorClass::Store,
+            Self::LostAfterAll(_) => ErrorClass::Data,
             Self::Random(_) => ErrorClass::Unexpected,
         }
     }

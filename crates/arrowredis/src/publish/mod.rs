@@ -15,6 +15,7 @@ mod options;
 mod room;
 mod staged;
 mod standing;
+mod transition;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
+use crate::catalog::look_up;
 use crate::chunk::Chunk;
-use crate::clock::Clock;
 use crate::dataset::{DatasetId, DatasetName};
 use crate::error::Error;
 use crate::key::{chunk_key, manifest_key, staged_key};
@@ -31,12 +32,13 @@ use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
 use crate::store::{Change, ChunkStore, Guard};
 
 use staged::Staged;
+use transition::apply_apart;
 
 pub(crate) use claim::Claim;
-
 pub(crate) use standing::Old;
+pub(crate) use transition::{Steps, Transition, elsewhere};
 
-pub use error::PublishError;
+pub use error::{Lost, PublishError};
 pub use options::{PublishOptions, Replace};
 
 /// What program a manifest names as its writer.
@@ -74,7 +76,6 @@ pub(crate) struct Publication<S: ChunkStore> {
     dataset: DatasetName,
     id: DatasetId,
     options: PublishOptions,
-    clock: Clock,
     old: Old,
     claim: Claim<S>,
     staged: Arc<Staged>,
@@ -100,9 +101,8 @@ impl<S: ChunkStore> Publication<S> {
         planned: &Planned,
     ) -> Result<Self, Error> {
         let id = DatasetId::random().map_err(PublishError::Random)?;
-        let clock = Clock::starting_at(store.now().await?);
         let mut claim = Claim::take(store, dataset, id).await?;
-        let begun = Self::look_and_drop(store, dataset, options, planned, &claim, clock).await;
+        let begun = Self::look_and_drop(store, dataset, options, planned, &claim).await;
         let old = match begun {
             Ok(old) => old,
             Err(error) => {
@@ -111,11 +111,10 @@ impl<S: ChunkStore> Publication<S> {
             }
         };
         let staged = Arc::new(Staged::default());
-        let guard = Guard::new(dataset, old.fingerprint.clone());
-        claim.keep(Arc::clone(&staged), guard, clock);
+        claim.keep(Arc::clone(&staged), old.fingerprint.clone());
         tracing::info!(%dataset, %id, replaces = old.exists, "claimed");
         let (store, dataset, options) = (store.clone(), dataset.clone(), options.clone());
-        Ok(Self { store, dataset, id, options, clock, old, claim, staged })
+        Ok(Self { store, dataset, id, options, old, claim, staged })
     }
 
     async fn look_and_drop(
@@ -124,9 +123,8 @@ impl<S: ChunkStore> Publication<S> {
         options: &PublishOptions,
         planned: &Planned,
         claim: &Claim<S>,
-        clock: Clock,
     ) -> Result<Old, Error> {
-        claim.probe(clock).await?;
+        claim.probe().await?;
         let old = Old::look(store, dataset, options.replace).await?;
         let drop_first = options.replace == Replace::DropFirst;
         let (chunks, replaced) = (planned.chunks, if drop_first { 0 } else { old.keys() });
@@ -138,14 +136,14 @@ impl<S: ChunkStore> Publication<S> {
         // Before anything is dropped: what is refused now leaves the old dataset.
         let reclaimed = if drop_first { old.bytes } else { Some(0) };
         room::check(store, options, planned, reclaimed).await?;
-        if drop_first { old.drop(store, claim, clock).await } else { Ok(old) }
+        if drop_first { old.drop(claim).await } else { Ok(old) }
     }
 
     /// Stores a chunk under a name that no reader looks at yet. Chunks may come in any order.
     pub(crate) async fn stage(&self, chunk: Chunk) -> Result<ChunkEntry, Error> {
         let Chunk { id, rows, checksum, payload } = chunk;
         let entry = ChunkEntry { id, rows, bytes: payload.len() as u64, checksum };
-        let until = self.clock.now().after(STAGED_LIFE);
+        let until = self.claim.clock().now().after(STAGED_LIFE);
         self.staged.sent().ids.push(id);
         self.store.put(staged_key(&self.dataset, id, self.id), payload, Some(until)).await?;
         self.staged.sent().acknowledged.push(entry);
@@ -154,11 +152,11 @@ impl<S: ChunkStore> Publication<S> {
 
     /// Removes what was staged and gives the claim back, as far as the store lets it.
     pub(crate) async fn abandon(mut self) {
-        // Nobody else has names with this id.
-        let guard = Guard::none(&self.dataset);
         let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
         let changes = self.staged.ids().into_iter().map(remove).collect();
-        if let Err(error) = apply_in_batches(&self.store, &guard, changes).await {
+        // Nobody else has names with this id.
+        let unguarded = |_| Guard::default();
+        if let Err(error) = apply_apart(&self.store, &self.dataset, changes, unguarded).await {
             tracing::debug!(%error, "what was staged is left to run out");
         }
         self.claim.release().await;
@@ -169,26 +167,37 @@ impl<S: ChunkStore> Publication<S> {
     /// # Errors
     /// [`PublishError`] when a chunk is not there any more, or somebody else came between. Nothing
     /// is published then. [`Error::Unknown`] when the store's answer to the commit was lost.
+    /// [`PublishError::LostAfterAll`] when chunks vanished while it was published.
     pub(crate) async fn publish(
         mut self,
         schema: SchemaRef,
         codec: StoredCodec,
     ) -> Result<Published, Error> {
         let manifest = self.manifest(schema, codec);
+        let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
+        let fingerprint = Fingerprint::of(&value);
+        let steps = self.steps(&manifest, value);
+        let mut transition = Transition::claimed(&self.claim, steps);
         let committed = match self.confirm(&manifest).await {
-            Ok(()) => self.commit(&manifest).await,
+            Ok(()) => self.commit(&mut transition, &manifest).await,
             Err(error) => Err(error),
         };
-        let fingerprint = match committed {
-            Ok(fingerprint) => fingerprint,
+        match committed {
+            Ok(()) => {}
             Err(error @ Error::Unknown { .. }) => return Err(error),
             Err(error) => {
+                if let Err(error) = transition.abandon().await {
+                    tracing::debug!(%error, "what said that a dataset is being written is left");
+                }
                 self.abandon().await;
                 return Err(error);
             }
-        };
+        }
         tracing::info!(dataset = %self.dataset, chunks = manifest.chunks.len(), "published");
-        match self.tidy(&manifest, fingerprint).await {
+        let one_step = transition.is_one_step();
+        match transition.tidy(&fingerprint).await {
+            // What lies in several slots was looked at slot by slot, with time in between.
+            Ok(true) if !one_step => self.confirm_published(&manifest).await?,
             Ok(true) => {}
             Ok(false) => tracing::info!("somebody else published in the meantime"),
             // The dataset is whole and readable; the next writer finds what is left to do.
@@ -207,7 +216,7 @@ impl<S: ChunkStore> Publication<S> {
             id: self.id,
             schema,
             codec,
-            created: self.clock.now(),
+            created: self.claim.clock().now(),
             writer: WRITER.to_owned(),
             time_to_live: self.options.time_to_live,
             chunks,
@@ -216,10 +225,34 @@ impl<S: ChunkStore> Publication<S> {
 
     /// Asks for every staged chunk's length. A server may have lost what it acknowledged.
     async fn confirm(&self, manifest: &Manifest) -> Result<(), Error> {
+        let key = |entry: &ChunkEntry| staged_key(&self.dataset, entry.id, self.id);
+        let Some(lost) = self.lost(manifest, key).await? else { return Ok(()) };
+        Err(PublishError::Unconfirmed(lost).into())
+    }
+
+    /// Asks for every published chunk's length.
+    async fn confirm_published(&self, manifest: &Manifest) -> Result<(), Error> {
+        let key = |entry: &ChunkEntry| chunk_key(&self.dataset, entry.id);
+        let Some(lost) = self.lost(manifest, key).await? else { return Ok(()) };
+        // Somebody else may have replaced or removed them.
+        let standing = look_up(&self.store, &self.dataset).await?;
+        match standing.entry {
+            Ok(Some(Entry::Dataset(now))) if now.id == self.id => {
+                Err(PublishError::LostAfterAll(lost).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The chunks that are not there, or not as long as they were.
+    async fn lost(
+        &self,
+        manifest: &Manifest,
+        key: impl Fn(&ChunkEntry) -> String,
+    ) -> Result<Option<Lost>, Error> {
         let (mut count, mut first) = (0, None);
         for entries in manifest.chunks.chunks(KEYS_AT_ONCE) {
-            let key = |entry: &ChunkEntry| staged_key(&self.dataset, entry.id, self.id);
-            let lengths = self.store.lengths(entries.iter().map(key).collect()).await?;
+            let lengths = self.store.lengths(entries.iter().map(&key).collect()).await?;
             for (entry, found) in entries.iter().zip(lengths) {
                 if found != Some(entry.bytes) {
                     count += 1;
@@ -227,36 +260,62 @@ impl<S: ChunkStore> Publication<S> {
                 }
             }
         }
-        let Some((key, expected, found)) = first else { return Ok(()) };
-        let found = found.map_or("none".to_owned(), |found| found.to_string());
-        let (store, chunks) = (self.store.address().to_owned(), manifest.chunks.len() as u64);
-        Err(PublishError::Unconfirmed { store, count, chunks, key, expected, found }.into())
+        Ok(first.map(|(key, expected, found)| {
+            let found = found.map_or("none".to_owned(), |found| found.to_string());
+            let (store, chunks) = (self.store.address().to_owned(), manifest.chunks.len() as u64);
+            Lost { store, count, chunks, key, expected, found }
+        }))
     }
 
     /// The one step that readers see: the manifest, the end of the staged chunks' time to live, and
-    /// the beginning of the old ones'.
-    async fn commit(&mut self, manifest: &Manifest) -> Result<Fingerprint, Error> {
-        self.claim.confirm().await?;
-        let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
-        let fingerprint = Fingerprint::of(&value);
-        let now = self.clock.now();
+    /// the beginning of the old ones'; what must be so before it, and what makes order after it.
+    fn steps(&self, manifest: &Manifest, value: Vec<u8>) -> Steps {
+        let now = self.claim.clock().now();
         let until = self.options.time_to_live.map(|life| now.after(life));
-        let key = manifest_key(&self.dataset);
-
         let staged = |chunk: &ChunkEntry| staged_key(&self.dataset, chunk.id, self.id);
-        let mut guard = Guard::new(&self.dataset, self.old.fingerprint.clone());
-        guard.present = manifest.chunks.iter().map(|chunk| (staged(chunk), chunk.bytes)).collect();
-        let mut changes = vec![Change::Put { key: key.clone(), value: value.into(), until }];
-        changes.extend(self.old.exists.then(|| self.old.sign(now)));
-        let expire = |chunk| Change::Expire { key: staged(chunk), until };
-        changes.extend(manifest.chunks.iter().map(expire));
-        changes.extend(self.old.expire(Some(now.after(REPLACED_LIFE))));
-        match self.store.apply(&guard, changes).await {
-            Ok(true) => Ok(fingerprint),
+        let present: Vec<_> =
+            manifest.chunks.iter().map(|chunk| (staged(chunk), chunk.bytes)).collect();
+        let expire = |chunk: &ChunkEntry| Change::Expire { key: staged(chunk), until };
+
+        let keys = present.iter().map(|(key, _)| key.as_str());
+        let apart = !elsewhere(&self.store, &self.dataset, keys).is_empty();
+        let key = manifest_key(&self.dataset);
+        let mut commit = vec![Change::Put { key, value: value.into(), until }];
+        commit.extend(self.old.exists.then(|| self.old.sign(now, apart)));
+
+        let keep = self.options.keep_replaced;
+        let kept = (!keep.is_zero()).then(|| now.after(keep));
+        let new: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
+        let mut after = Vec::new();
+        for id in &new {
+            after.extend(self.old.make_way(*id, kept));
+            let from = staged_key(&self.dataset, *id, self.id);
+            let (to, aside) = (chunk_key(&self.dataset, *id), self.old.aside(*id, kept));
+            after.push(Change::Settle { from, to, until, aside });
+        }
+        after.extend(self.old.leave(&new, kept));
+        Steps {
+            present,
+            before: manifest.chunks.iter().map(expire).chain(self.old.take_over_fences()).collect(),
+            commit,
+            with_commit: self.old.expire(Some(now.after(REPLACED_LIFE))).collect(),
+            after,
+            last: vec![self.old.take_down_sign()],
+        }
+    }
+
+    async fn commit(
+        &self,
+        transition: &mut Transition<'_, S>,
+        manifest: &Manifest,
+    ) -> Result<(), Error> {
+        self.claim.confirm().await?;
+        match transition.commit(&self.old.fingerprint).await {
+            Ok(true) => Ok(()),
             Ok(false) => {
                 // What is staged may have gone since it was confirmed.
                 self.confirm(manifest).await?;
-                let dataset = self.dataset.to_string();
+                let (dataset, key) = (self.dataset.to_string(), manifest_key(&self.dataset));
                 Err(PublishError::Overtaken { dataset, key }.into())
             }
             Err(error) if error.was_refused() => Err(error.into()),
@@ -264,42 +323,6 @@ impl<S: ChunkStore> Publication<S> {
                 let dataset = self.dataset.to_string();
                 Err(Error::Unknown { dataset, source: Box::new(source.into()) })
             }
-        }
-    }
-
-    /// Gives the chunks their own names and removes those of the old dataset. Whether the manifest
-    /// was still this one all the time.
-    async fn tidy(&self, manifest: &Manifest, fingerprint: Fingerprint) -> Result<bool, Error> {
-        let guard = Guard::new(&self.dataset, fingerprint);
-        let keep = self.options.keep_replaced;
-        let kept = (!keep.is_zero()).then(|| self.clock.now().after(keep));
-        let new: BTreeSet<_> = manifest.chunks.iter().map(|chunk| chunk.id).collect();
-        let mut changes = Vec::new();
-        for id in &new {
-            changes.extend(self.old.make_way(*id, kept));
-            let from = staged_key(&self.dataset, *id, self.id);
-            changes.push(Change::Rename { from, to: chunk_key(&self.dataset, *id) });
-        }
-        changes.extend(self.old.leave(&new, kept));
-        changes.extend(self.old.exists.then(|| self.old.take_down_sign()));
-        apply_in_batches(&self.store, &guard, changes).await
-    }
-}
-
-/// Makes changes in their order, many at once. Whether the guard held for all.
-pub(crate) async fn apply_in_batches<S: ChunkStore>(
-    store: &S,
-    guard: &Guard,
-    changes: Vec<Change>,
-) -> Result<bool, Error> {
-    let mut changes = changes.into_iter();
-    loop {
-        let batch: Vec<_> = changes.by_ref().take(CHANGES_AT_ONCE).collect();
-        if batch.is_empty() {
-            return Ok(true);
-        }
-        if !store.apply(guard, batch).await? {
-            return Ok(false);
         }
     }
 }

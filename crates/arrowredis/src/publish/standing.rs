@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::catalog::{Standing, Unlisted, look_up};
+use crate::catalog::{Standing, Unlisted, is_pending, look_up};
 use crate::chunk::Payload;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key, removed_key, staged_key};
 use crate::manifest::{Entry, Fingerprint};
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore};
 
-use super::{Claim, KEYS_AT_ONCE, PublishError, REPLACED_LIFE, Replace, apply_in_batches};
+use super::{
+    Claim, KEYS_AT_ONCE, PublishError, REPLACED_LIFE, Replace, Steps, Transition, elsewhere,
+};
 
 /// How long the sign lives that says that a dataset is being removed: longer than its chunks.
 const SIGN_LIFE: Duration = Duration::from_secs(REPLACED_LIFE.as_secs() + 60);
@@ -30,6 +32,8 @@ pub(crate) struct Old {
     id: Option<DatasetId>,
     /// Keys of staged chunks that belong to nothing that a reader could find.
     strays: BTreeSet<String>,
+    /// Fences that somebody who changed it before left in partitions.
+    fences: Vec<String>,
     /// Bytes of its chunks, if that is known.
     pub(crate) bytes: Option<u64>,
 }
@@ -53,6 +57,7 @@ impl Old {
             staged: BTreeSet::new(),
             id: None,
             strays: BTreeSet::new(),
+            fences: Vec::new(),
             bytes: Some(0),
         };
         let damaged = match entry {
@@ -66,7 +71,12 @@ impl Old {
                 let what = format!("{} chunks, {} rows", own.len(), manifest.rows());
                 refuse(store, dataset, replace, what)?;
                 let staged = still_staged(store, dataset, &own, manifest.id).await?;
-                return Ok(Self { exists: true, own, staged, id, bytes, ..nothing });
+                let old = Self { exists: true, own, staged, id, bytes, ..nothing };
+                // Somebody who changed it before left keys that no manifest lists.
+                return match is_pending(store, dataset).await? {
+                    true => old.with_strays(store).await,
+                    false => Ok(old),
+                };
             }
             Ok(None) => false,
             Err(DataError::Manifest { .. }) => true,
@@ -79,15 +89,16 @@ impl Old {
                 if damaged { "with a damaged manifest" } else { "chunks without a manifest" };
             refuse(store, dataset, replace, what.to_owned())?;
         }
-        let strays = found.staged.into_iter().collect();
+        let (strays, fences) = (found.staged.into_iter().collect(), found.fences);
         let bytes = if exists { None } else { nothing.bytes };
-        Ok(Self { exists, own: found.own, strays, bytes, ..nothing })
+        Ok(Self { exists, own: found.own, strays, fences, bytes, ..nothing })
     }
 
     /// Also all other keys of chunks that stand there, whoever left them.
     pub(crate) async fn with_strays<S: ChunkStore>(mut self, store: &S) -> Result<Self, Error> {
         let found = Unlisted::look(store, &self.dataset).await?;
         self.strays.extend(found.staged);
+        self.fences = found.fences;
         let listed = &self.own;
         let strays = found.own.difference(listed).map(|id| chunk_key(&self.dataset, *id));
         self.strays.extend(strays.collect::<Vec<_>>());
@@ -102,69 +113,86 @@ impl Old {
     /// # Errors
     /// [`PublishError::Overtaken`] when somebody else came between, [`PublishError::ClaimLost`] when
     /// somebody else did before this looked.
-    pub(crate) async fn drop<S: ChunkStore>(
-        self,
-        store: &S,
-        claim: &Claim<S>,
-        clock: Clock,
-    ) -> Result<Self, Error> {
-        if self.keys() > 0 || self.exists {
-            claim.confirm().await?;
+    pub(crate) async fn drop<S: ChunkStore>(self, claim: &Claim<S>) -> Result<Self, Error> {
+        if self.is_nothing() {
+            return Ok(self);
         }
-        self.remove(store, clock).await
+        claim.confirm().await?;
+        let steps = self.removal(claim.store(), claim.clock().now());
+        self.remove(Transition::claimed(claim, steps)).await
     }
 
     /// Like [`Old::drop`], for whoever has no claim.
-    pub(crate) async fn remove<S: ChunkStore>(
+    pub(crate) async fn drop_unclaimed<S: ChunkStore>(
         self,
         store: &S,
-        clock: Clock,
+        id: DatasetId,
+        now: Timestamp,
     ) -> Result<Self, Error> {
-        if self.keys() == 0 && !self.exists {
+        if self.is_nothing() {
             return Ok(self);
         }
+        let (steps, dataset) = (self.removal(store, now), self.dataset.clone());
+        self.remove(Transition::unclaimed(store, &dataset, id, now, steps)).await
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.keys() == 0 && self.fences.is_empty() && !self.exists
+    }
+
+    fn removal<S: ChunkStore>(&self, store: &S, now: Timestamp) -> Steps {
         let (dataset, sign) = (&self.dataset, removed_key(&self.dataset));
         let manifest = manifest_key(dataset);
-        let now = clock.now();
-        let until = Some(now.after(SIGN_LIFE));
+        let with_commit: Vec<_> = self.expire(Some(now.after(REPLACED_LIFE))).collect();
+        let apart = !elsewhere(store, dataset, with_commit.iter().map(Change::key)).is_empty();
         // A full server takes no new value; it renames, and lets expire.
-        let put_up = if self.fingerprint == Fingerprint::ABSENT {
+        let commit = if self.fingerprint == Fingerprint::ABSENT {
             // An empty value is as good as none, and goes, too.
-            vec![self.sign(now), Change::Remove { key: manifest.clone() }]
+            vec![self.sign(now, apart), Change::Remove { key: manifest }]
         } else {
-            let rename = Change::Rename { from: manifest.clone(), to: sign.clone() };
-            vec![rename, Change::Expire { key: sign.clone(), until }]
+            let until = (!apart).then(|| now.after(SIGN_LIFE));
+            let rename = Change::Rename { from: manifest, to: sign.clone() };
+            vec![rename, Change::Expire { key: sign, until }]
         };
-        let changes =
-            put_up.into_iter().chain(self.expire(Some(now.after(REPLACED_LIFE)))).collect();
-        let guard = Guard::new(dataset, self.fingerprint.clone());
-        let begun = match store.apply(&guard, changes).await {
+        let after = self.leave(&BTreeSet::new(), None).collect();
+        let last = vec![self.take_down_sign()];
+        let before = self.take_over_fences().collect();
+        Steps { before, commit, with_commit, after, last, ..Steps::default() }
+    }
+
+    async fn remove<S: ChunkStore>(self, mut transition: Transition<'_, S>) -> Result<Self, Error> {
+        let begun = match transition.commit(&self.fingerprint).await {
             Err(error) if self.fingerprint == Fingerprint::ABSENT && error.was_refused() => {
                 tracing::debug!(%error, "no sign says that the chunks are being removed");
                 true
             }
             begun => begun?,
         };
-        let gone = Guard::new(dataset, Fingerprint::ABSENT);
-        let mut changes: Vec<_> = self.leave(&BTreeSet::new(), None).collect();
-        changes.push(Change::Remove { key: sign });
-        if !begun || !apply_in_batches(store, &gone, changes).await? {
-            let dataset = dataset.to_string();
-            return Err(PublishError::Overtaken { dataset, key: manifest }.into());
+        if !begun || !transition.tidy(&Fingerprint::ABSENT).await? {
+            let (dataset, key) = (self.dataset.to_string(), manifest_key(&self.dataset));
+            return Err(PublishError::Overtaken { dataset, key }.into());
         }
         let (own, staged, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (fingerprint, bytes) = (Fingerprint::ABSENT, Some(0));
         Ok(Self { fingerprint, own, staged, strays, bytes, ..self })
     }
 
-    /// The sign that what is left of the dataset is none, should its manifest go.
-    pub(super) fn sign(&self, now: Timestamp) -> Change {
-        let (key, until) = (removed_key(&self.dataset), Some(now.after(SIGN_LIFE)));
-        Change::Put { key, value: Payload::default(), until }
+    /// Nothing but a reason to look at the partitions whose fences were left: whoever changes a
+    /// partition puts up its own fence, and takes it down at the end.
+    pub(super) fn take_over_fences(&self) -> impl Iterator<Item = Change> {
+        let fences = self.fences.iter().cloned();
+        fences.map(|key| Change::Expire { key, until: None })
+    }
+
+    /// The sign that what is left of the dataset is none, should its manifest go. Where its chunks
+    /// lie apart they get no end together with it, so that it has none, either.
+    pub(crate) fn sign(&self, now: Timestamp, apart: bool) -> Change {
+        let until = (!apart).then(|| now.after(SIGN_LIFE));
+        Change::Put { key: removed_key(&self.dataset), value: Payload::default(), until }
     }
 
     /// The end of that sign.
-    pub(super) fn take_down_sign(&self) -> Change {
+    pub(crate) fn take_down_sign(&self) -> Change {
         Change::Remove { key: removed_key(&self.dataset) }
     }
 
@@ -176,21 +204,25 @@ impl Old {
         keys.into_iter().map(move |key| Change::Expire { key, until })
     }
 
-    /// What must happen to an old chunk before a new one takes its name. If it is to be `kept` until
-    /// some time, it gets the name at which readers of the old dataset look second.
-    pub(super) fn make_way(&self, id: ChunkId, kept: Option<Timestamp>) -> Vec<Change> {
-        let Some(staged) = self.staged_key(id) else { return Vec::new() };
-        let has_it_already = self.staged.contains(&id);
-        match kept {
-            None if has_it_already => vec![Change::Remove { key: staged }],
-            None => Vec::new(),
-            Some(_) if !self.own.contains(&id) => Vec::new(),
-            Some(_) => {
-                let from = chunk_key(&self.dataset, id);
-                let rename = (!has_it_already).then(|| Change::Rename { from, to: staged.clone() });
-                rename.into_iter().chain([Change::Expire { key: staged, until: kept }]).collect()
-            }
-        }
+    /// What must happen to an old chunk that still has its staged name when a new one takes its
+    /// place: it is removed, or kept there until some time.
+    pub(super) fn make_way(&self, id: ChunkId, kept: Option<Timestamp>) -> Option<Change> {
+        let key = self.staged_key(id).filter(|_| self.staged.contains(&id))?;
+        Some(match kept {
+            None => Change::Remove { key },
+            Some(_) => Change::Expire { key, until: kept },
+        })
+    }
+
+    /// Where an old chunk goes when a new one takes its own name, if it is to be kept: to the name at
+    /// which readers of the old dataset look second.
+    pub(super) fn aside(
+        &self,
+        id: ChunkId,
+        kept: Option<Timestamp>,
+    ) -> Option<(String, Timestamp)> {
+        let under_own_name = self.own.contains(&id) && !self.staged.contains(&id);
+        self.staged_key(id).filter(|_| under_own_name).zip(kept)
     }
 
     /// What must happen to the old chunks whose names no new one takes.
@@ -202,8 +234,14 @@ impl Old {
         let gone: Vec<_> = self.own.difference(new).copied().collect();
         let strays = self.strays.iter().cloned().map(|key| Change::Remove { key });
         let gone = gone.into_iter().flat_map(move |id| {
-            let own = Change::Remove { key: chunk_key(&self.dataset, id) };
-            self.make_way(id, kept).into_iter().chain([own])
+            let own = chunk_key(&self.dataset, id);
+            let leave = match self.aside(id, kept) {
+                Some((to, until)) => {
+                    Change::Settle { from: own, to, until: Some(until), aside: None }
+                }
+                None => Change::Remove { key: own },
+            };
+            self.make_way(id, kept).into_iter().chain([leave])
         });
         gone.chain(strays)
     }

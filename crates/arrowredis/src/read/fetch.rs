@@ -176,7 +176,7 @@ impl<S: ChunkStore> Source<S> {
     ) -> Result<Fetched, Error> {
         let keys = request.iter().map(|chunk| self.key(chunk.id)).collect();
         self.tally.requested();
-        let found = match self.store.get(keys).await {
+        let found = match self.get(keys).await {
             // Something else than a value stands there, which one by one can be told.
             Err(StoreError::NotAChunk { .. }) if self.edition.is_some() => {
                 vec![None; request.len()]
@@ -195,6 +195,14 @@ impl<S: ChunkStore> Source<S> {
         }
         self.tally.replied(values.len() as u64, bytes);
         Ok(Fetched { values, permit })
+    }
+
+    /// With a manifest, what a copy has that lags is noticed.
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+        match self.edition {
+            Some(_) => self.store.get_anywhere(keys).await,
+            None => self.store.get(keys).await,
+        }
     }
 
     /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::glob::matches;
 use crate::manifest::Fingerprint;
 
-use super::{Change, ChunkStore, Claimed, Guard, Life, Room, StoreError};
+use super::{Change, ChunkStore, Claimed, Condition, Guard, Life, Room, Slot, StoreError};
 
 /// Keeps values in this process' memory, by the system's clock. Never fails.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +55,13 @@ impl Values {
                     self.0.insert(to, kept);
                 }
             }
+            Change::Settle { from, to, until, aside } => {
+                let Some(kept) = self.0.remove(&from).filter(Kept::lives) else { return };
+                let before = self.0.insert(to, Kept { until, ..kept }).filter(Kept::lives);
+                if let (Some(before), Some((name, until))) = (before, aside) {
+                    self.0.insert(name, Kept { until: Some(until), ..before });
+                }
+            }
             Change::Remove { key } => {
                 self.0.remove(&key);
             }
@@ -91,6 +98,10 @@ fn now() -> Timestamp {
 }
 
 impl ChunkStore for MemoryStore {
+    fn slot(&self, _: &str) -> Slot {
+        Slot::default()
+    }
+
     async fn put(
         &self,
         key: String,
@@ -129,12 +140,21 @@ impl ChunkStore for MemoryStore {
 
     async fn apply(&self, guard: &Guard, changes: Vec<Change>) -> Result<bool, StoreError> {
         let mut values = self.values();
-        let found =
-            values.get(&guard.key).map_or(Fingerprint::ABSENT, |kept| Fingerprint::of(&kept.value));
+        let holds = |condition: &Condition| {
+            let found = values.get(condition.key()).map_or(&[][..], |kept| &kept.value);
+            match condition {
+                // A longer value that ends with a short one is another one.
+                Condition::EndsWith { tail, .. } => {
+                    let length = tail.len().max(Fingerprint::BYTES);
+                    &found[found.len().saturating_sub(length)..] == tail.as_slice()
+                }
+                Condition::NotAfter { text, .. } => found <= text.as_bytes(),
+            }
+        };
         let has_length = |(key, length): &(String, u64)| {
             values.get(key).is_some_and(|kept| kept.value.len() as u64 == *length)
         };
-        if found != guard.fingerprint || !guard.present.iter().all(has_length) {
+        if !guard.conditions.iter().all(holds) || !guard.present.iter().all(has_length) {
             return Ok(false);
         }
         changes.into_iter().for_each(|change| values.change(change));
@@ -143,24 +163,18 @@ impl ChunkStore for MemoryStore {
 
     async fn claim(&self, key: &str, owner: &str, life: Duration) -> Result<Claimed, StoreError> {
         let mut values = self.values();
-        if let Some(theirs) = values.get(key) {
+        if let Some(theirs) = values.get(key).filter(|kept| !kept.value.ends_with(owner.as_bytes()))
+        {
             return Ok(Claimed::Theirs(String::from_utf8_lossy(&theirs.value).into_owned()));
         }
         let (value, until) = (Buffer::from(owner.as_bytes()), Some(now().after(life)));
         values.0.insert(key.to_owned(), Kept { value, until });
-        Ok(Claimed::Ours(owner.to_owned()))
+        Ok(Claimed::Ours)
     }
 
-    async fn renew(&self, key: &str, claim: &str, life: Duration) -> Result<bool, StoreError> {
+    async fn release(&self, key: &str, owner: &str) -> Result<(), StoreError> {
         let mut values = self.values();
-        let held = values.get_mut(key).filter(|kept| kept.value.as_slice() == claim.as_bytes());
-        let until = now().after(life);
-        Ok(held.map(|kept| kept.until = Some(until)).is_some())
-    }
-
-    async fn release(&self, key: &str, claim: &str) -> Result<(), StoreError> {
-        let mut values = self.values();
-        if values.get(key).is_some_and(|kept| kept.value.as_slice() == claim.as_bytes()) {
+        if values.get(key).is_some_and(|kept| kept.value.ends_with(owner.as_bytes())) {
             values.0.remove(key);
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Where chunks and manifests are kept: the contract, and what can go wrong.
 //!
-//! [`RedisStore`] is the real one; [`MemoryStore`] keeps the same contract inside the process, for
+//! [`RedisStore`] is the real one, over one server or a cluster; [`MemoryStore`] keeps the same contract inside the process, for
 //! programs that want to try their own code without a server.
 
 mod change;
+mod error;
 mod memory;
 mod redis;
 
@@ -16,9 +17,12 @@ use arrow_buffer::Buffer;
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
 
-pub use change::{Change, Guard};
+pub use change::{Change, Condition, Guard};
+pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use redis::RedisStore;
+pub use redis::{
+    ClusterMode, ConnectOptions, ReadFrom, RedisStore, Secret, TlsOptions, Tried, Trouble,
+};
 
 /// A place that keeps values under keys.
 ///
@@ -26,11 +30,17 @@ pub use redis::RedisStore;
 /// - A value that was put is handed out whole, byte for byte, to every caller that asks after the
 ///   put returned, until another is put under its key, it is renamed or removed, or its time is up.
 /// - A put that fails may or may not have taken effect; repeating it with the same bytes is safe.
-/// - [`ChunkStore::apply`] is done as one: nobody sees some of its changes without the others.
+/// - [`ChunkStore::apply`] is done as one: nobody sees some of its changes without the others. All
+///   its keys lie in one slot.
+/// - What fails in a way that can pass by itself is tried again inside, within bounds, so that an error
+///   is final.
 /// - Calls may overlap without limit; whoever calls bounds them.
 /// - A put keeps none of the payload's memory once it has returned: it may be that of a mapped file.
 /// - Clones are cheap and are the same store.
 pub trait ChunkStore: Clone + Send + Sync + 'static {
+    /// Where a key lies. Keys of the same slot can be changed as one.
+    fn slot(&self, key: &str) -> Slot;
+
     /// Keeps a value under a key, in place of the one before: until then, or for ever.
     fn put(
         &self,
@@ -44,6 +54,15 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         &self,
         keys: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Option<Buffer>>, StoreError>> + Send;
+
+    /// Like [`ChunkStore::get`], but a copy that lags may answer: a value from before, or none. It is
+    /// for those who can tell.
+    fn get_anywhere(
+        &self,
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Option<Buffer>>, StoreError>> + Send {
+        self.get(keys)
+    }
 
     /// The lengths in bytes of the values of some keys, in their order; `None` where there is none.
     fn lengths(
@@ -73,14 +92,18 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<BTreeSet<String>, StoreError>> + Send;
 
     /// Makes all changes, in their order, if the guard holds. Whether it did.
+    ///
+    /// An answer that is lost is asked for again. If the guard does not hold then, the changes may have
+    /// been made the first time: that is found out by [`Guard::trace`], where there is one.
     fn apply(
         &self,
         guard: &Guard,
         changes: Vec<Change>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Claims a key for some time, if nobody else has or if whoever has is known to be gone.
-    /// `owner` says who claims, and no two claims may say the same.
+    /// Claims a key for some time, if nobody else has or if whoever has is known to be gone; or
+    /// prolongs a claim. `owner` says who claims, no two may say the same, and none may end with
+    /// another: what stands under the key ends with it.
     fn claim(
         &self,
         key: &str,
@@ -88,19 +111,11 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         life: Duration,
     ) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
-    /// Prolongs a claim, by the text that [`Claimed::Ours`] gave. Whether it was still held.
-    fn renew(
-        &self,
-        key: &str,
-        claim: &str,
-        life: Duration,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
     /// Gives a claim back, if it is still held.
     fn release(
         &self,
         key: &str,
-        claim: &str,
+        owner: &str,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The store's clock.
@@ -112,6 +127,10 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
     /// Where the store is, for messages; holds no secret.
     fn address(&self) -> &str;
 }
+
+/// Where keys lie together: a cluster's hash slot, or all the same where there is one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Slot(pub u16);
 
 /// How long a key will live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,8 +154,8 @@ impl Life {
 /// Whether a claim was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// It was; the text proves it.
-    Ours(String),
+    /// It was.
+    Ours,
     /// Somebody else has it: the text of their claim.
     Theirs(String),
 }
@@ -150,104 +169,4 @@ pub struct Room {
     pub limit: Option<u64>,
     /// What the store drops when they are all in use (`maxmemory-policy`), as it names it.
     pub eviction: String,
-}
-
-/// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The address cannot be read. The text is not repeated: it may hold a password.
-    #[error(
-        "cannot read the Redis address: {reason}; expected redis://[user:password@]host[:port][/database]"
-    )]
-    Address {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// No connection could be made.
-    #[error("cannot connect to {address}; is a Redis server running there?")]
-    Connect {
-        /// Where.
-        address: String,
-        /// The client's reason.
-        source: ::redis::RedisError,
-    },
-    /// There is a server, and it does not take the connection as it was asked for.
-    #[error("{address} refuses the connection")]
-    Refused {
-        /// Where.
-        address: String,
-        /// The server's answer, such as that the database number is out of range.
-        source: ::redis::RedisError,
-    },
-    /// A value is longer than a server takes.
-    #[error(
-        "'{key}' would be {len} bytes long; Redis takes at most {max} in one value, so write the \
-         file in smaller batches"
-    )]
-    TooLarge {
-        /// The key.
-        key: String,
-        /// The value's length.
-        len: usize,
-        /// The longest allowed.
-        max: usize,
-    },
-    /// The server does not let this client in.
-    #[error(
-        "{address} refuses this client or what it asks for; check the user and password of the \
-         address, and what that user may do"
-    )]
-    Denied {
-        /// Where.
-        address: String,
-        /// The server's answer.
-        source: ::redis::RedisError,
-    },
-    /// A command failed.
-    #[error("{command} of '{key}' failed at {address}")]
-    Command {
-        /// The command.
-        command: &'static str,
-        /// The key, or the first of several, or the pattern.
-        key: String,
-        /// Where.
-        address: String,
-        /// The client's or the server's reason.
-        source: ::redis::RedisError,
-    },
-    /// The server is a node of a cluster.
-    #[error(
-        "{address} is a node of a Redis Cluster, and '{key}' lies on another; \
-         this version reads and writes single servers only"
-    )]
-    Cluster {
-        /// The key.
-        key: String,
-        /// Where.
-        address: String,
-        /// The server's answer.
-        source: ::redis::RedisError,
-    },
-    /// A key holds a list, a hash or something else that is no value.
-    #[error(
-        "'{key}' holds no value: expected a string, found another type of key; it is another \
-         program's, so remove it or choose another prefix"
-    )]
-    NotAChunk {
-        /// The key.
-        key: String,
-    },
-    /// A reply has another shape than the command's.
-    #[error("{address} answered {command} of '{key}' with {found}; is it a Redis server?")]
-    Reply {
-        /// The command.
-        command: &'static str,
-        /// The key.
-        key: String,
-        /// Where.
-        address: String,
-        /// What came.
-        found: String,
-    },
 }

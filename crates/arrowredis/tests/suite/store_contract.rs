@@ -9,7 +9,7 @@ use arrowredis::dataset::ChunkId;
 use arrowredis::key::{chunk_key, manifest_key};
 use arrowredis::manifest::Fingerprint;
 use arrowredis::store::{
-    Change, ChunkStore, Claimed, Guard, Life, MemoryStore, RedisStore, StoreError,
+    Change, ChunkStore, Claimed, Condition, Guard, Life, MemoryStore, RedisStore, StoreError,
 };
 
 use crate::support::{World, dataset, wait_until};
@@ -35,6 +35,8 @@ async fn keeps_the_contract<S: ChunkStore>(store: S) {
     finds_keys(&store).await;
     lets_keys_vanish(&store).await;
     makes_guarded_changes(&store).await;
+    settles_values(&store).await;
+    orders_texts(&store).await;
     grants_claims(&store).await;
 }
 
@@ -107,7 +109,7 @@ async fn lets_keys_vanish<S: ChunkStore>(store: &S) {
     assert_eq!((lives[0], lives[2], lives[3]), (None, Some(Life::Forever), None));
     assert_eq!(value(store, "v:past").await, None);
 
-    let guard = Guard { key: "v:none".into(), fingerprint: Fingerprint::ABSENT, present: vec![] };
+    let guard = Guard::ends_with("v:none".into(), vec![]);
     let expire = |key: &str, until| Change::Expire { key: key.to_owned(), until };
     let changes = vec![
         expire("v:soon", None),
@@ -126,7 +128,9 @@ async fn lets_keys_vanish<S: ChunkStore>(store: &S) {
 async fn makes_guarded_changes<S: ChunkStore>(store: &S) {
     let manifest = manifest_key(&dataset("c"));
     let until = Some(store.now().await.unwrap().after(MINUTE));
-    let guard = |fingerprint| Guard { key: manifest.clone(), fingerprint, present: vec![] };
+    let guard = |fingerprint: Fingerprint| {
+        Guard::ends_with(manifest.clone(), fingerprint.as_bytes().to_vec())
+    };
     let put_manifest = |value: &[u8], until| Change::Put {
         key: manifest.clone(),
         value: payload(&[value]),
@@ -177,25 +181,73 @@ async fn makes_guarded_changes<S: ChunkStore>(store: &S) {
     assert!(store.apply(&guard(Fingerprint::ABSENT), vec![]).await.unwrap());
 }
 
+/// What is settled, put aside or made twice ends as it should.
+async fn settles_values<S: ChunkStore>(store: &S) {
+    let key = |name: &str| format!("s:{name}");
+    let now = store.now().await.unwrap();
+    let (soon, later) = (now.after(MINUTE), now.after(10 * MINUTE));
+    store.put(key("staged"), payload(&[b"new"]), Some(soon)).await.unwrap();
+    store.put(key("own"), payload(&[b"old"]), None).await.unwrap();
+    let settle = || Change::Settle {
+        from: key("staged"),
+        to: key("own"),
+        until: None,
+        aside: Some((key("aside"), later)),
+    };
+    // The answer may be lost and the same asked for again.
+    for _ in 0..2 {
+        assert!(store.apply(&Guard::default(), vec![settle()]).await.unwrap());
+        assert_eq!(value(store, &key("own")).await.unwrap(), b"new");
+        assert_eq!(value(store, &key("aside")).await.unwrap(), b"old");
+    }
+    let lives = store.lives(vec![key("own"), key("aside"), key("staged")]).await.unwrap();
+    assert_eq!((lives[0], lives[2]), (Some(Life::Forever), None));
+    assert!(matches!(lives[1], Some(Life::For(left)) if left > 5 * MINUTE), "{lives:?}");
+
+    let plain =
+        Change::Settle { from: key("own"), to: key("last"), until: Some(soon), aside: None };
+    assert!(store.apply(&Guard::default(), vec![plain]).await.unwrap());
+    let lives = store.lives(vec![key("own"), key("last")]).await.unwrap();
+    assert!(lives[0].is_none() && matches!(lives[1], Some(Life::For(_))), "{lives:?}");
+}
+
+async fn orders_texts<S: ChunkStore>(store: &S) {
+    let key = || "o:fence".to_owned();
+    let guard = |text: &str| Guard {
+        conditions: vec![Condition::NotAfter { key: key(), text: text.to_owned() }],
+        present: vec![],
+    };
+    assert!(store.apply(&guard("1"), vec![]).await.unwrap(), "nothing comes after nothing");
+    put(store, "o:fence", b"0020-b").await;
+    for (text, holds) in
+        [("0019-z", false), ("0020", false), ("0020-a", false), ("0020-b", true), ("0021", true)]
+    {
+        assert_eq!(store.apply(&guard(text), vec![]).await.unwrap(), holds, "{text}");
+    }
+    let both = guard("0021").and(Guard::ends_with("o:nobody".into(), vec![1]));
+    assert!(!store.apply(&both, vec![]).await.unwrap(), "all of a guard must hold");
+}
+
 async fn grants_claims<S: ChunkStore>(store: &S) {
     let claim = |owner: &'static str| store.claim("claim", owner, MINUTE);
-    let Claimed::Ours(ours) = claim("first").await.unwrap() else { panic!("nobody has it") };
-    assert!(ours.starts_with("first"), "{ours}");
-    assert_eq!(claim("second").await.unwrap(), Claimed::Theirs(ours.clone()));
-    assert!(store.renew("claim", &ours, MINUTE).await.unwrap());
-    assert!(!store.renew("claim", "second", MINUTE).await.unwrap());
+    let is_theirs = |claimed: Claimed, owner: &str| {
+        assert!(matches!(&claimed, Claimed::Theirs(text) if text.ends_with(owner)), "{claimed:?}");
+    };
+    assert_eq!(claim("first").await.unwrap(), Claimed::Ours);
+    is_theirs(claim("second").await.unwrap(), "first");
+    assert_eq!(claim("first").await.unwrap(), Claimed::Ours, "it is prolonged");
     store.release("claim", "second").await.unwrap();
-    assert_eq!(claim("second").await.unwrap(), Claimed::Theirs(ours.clone()));
-    store.release("claim", &ours).await.unwrap();
-    assert!(!store.renew("claim", &ours, MINUTE).await.unwrap());
-    let Claimed::Ours(second) = claim("second").await.unwrap() else { panic!("it was released") };
+    is_theirs(claim("second").await.unwrap(), "first");
+    store.release("claim", "first").await.unwrap();
+    assert_eq!(claim("second").await.unwrap(), Claimed::Ours);
+    is_theirs(claim("first").await.unwrap(), "second");
     assert!(matches!(store.lives(vec!["claim".into()]).await.unwrap()[0], Some(Life::For(_))));
-    store.release("claim", &second).await.unwrap();
+    store.release("claim", "second").await.unwrap();
 
     let at_once = Duration::from_millis(1);
     store.claim("short", "first", at_once).await.unwrap();
     wait_until("the claim ran out", async || {
-        matches!(store.claim("short", "second", MINUTE).await.unwrap(), Claimed::Ours(_))
+        matches!(store.claim("short", "second", MINUTE).await.unwrap(), Claimed::Ours)
     })
     .await;
 }
@@ -231,11 +283,11 @@ fn a_claim_whose_connection_is_gone_can_be_taken_over() {
     let mine = world.store();
     world.wait(async {
         let theirs = RedisStore::connect(&world.server.url()).await.unwrap();
-        assert!(matches!(theirs.claim("c", "dead", MINUTE).await.unwrap(), Claimed::Ours(_)));
+        assert!(matches!(theirs.claim("c", "dead", MINUTE).await.unwrap(), Claimed::Ours));
         assert!(matches!(mine.claim("c", "alive", MINUTE).await.unwrap(), Claimed::Theirs(_)));
         drop(theirs);
         wait_until("the claim was taken over", async || {
-            matches!(mine.claim("c", "alive", MINUTE).await.unwrap(), Claimed::Ours(_))
+            matches!(mine.claim("c", "alive", MINUTE).await.unwrap(), Claimed::Ours)
         })
         .await;
     });
@@ -267,7 +319,7 @@ fn a_full_server_refuses_all_changes_or_none() {
     let store = world.store();
     world.wait(put(&store, "old", b"x"));
     world.redis(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
-    let guard = Guard { key: "m".into(), fingerprint: Fingerprint::ABSENT, present: vec![] };
+    let guard = Guard::ends_with("m".into(), vec![]);
     let changes = vec![
         Change::Remove { key: "old".into() },
         Change::Put { key: "m".into(), value: payload(&[b"x"]), until: None },

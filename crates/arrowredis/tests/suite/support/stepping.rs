@@ -10,7 +10,7 @@ use std::time::Duration;
 use arrow_buffer::Buffer;
 use arrowredis::chunk::Payload;
 use arrowredis::clock::Timestamp;
-use arrowredis::store::{Change, ChunkStore, Claimed, Guard, Life, Room, StoreError};
+use arrowredis::store::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
 use tokio::sync::Semaphore;
 
 /// Passes on as many requests as it may, and lets all later ones wait.
@@ -50,6 +50,10 @@ impl<S: ChunkStore> Stepping<S> {
 }
 
 impl<S: ChunkStore> ChunkStore for Stepping<S> {
+    fn slot(&self, key: &str) -> Slot {
+        self.inner.slot(key)
+    }
+
     async fn put(
         &self,
         key: String,
@@ -85,11 +89,6 @@ impl<S: ChunkStore> ChunkStore for Stepping<S> {
 
     async fn claim(&self, key: &str, owner: &str, life: Duration) -> Result<Claimed, StoreError> {
         self.step(self.inner.claim(key, owner, life)).await
-    }
-
-    // The claim is prolonged beside the program's own steps.
-    async fn renew(&self, key: &str, claim: &str, life: Duration) -> Result<bool, StoreError> {
-        self.inner.renew(key, claim, life).await
     }
 
     async fn release(&self, key: &str, claim: &str) -> Result<(), StoreError> {

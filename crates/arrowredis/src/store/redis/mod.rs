@@ -1,0 +1,532 @@
+//! The store over Redis and Valkey, in whatever way they are run. Only this folder names the client.
+//!
+//! ```text
+//! address, options --connect--> network: one server | what Sentinels name | a cluster's nodes
+//! request --network--> node --wire--> stream       one connection carries all requests at once
+//!         <-- answer, or a trouble: repeated with patience, sent elsewhere, or an error
+//! ```
+
+mod address;
+mod connect;
+mod info;
+mod limits;
+mod network;
+mod node;
+mod options;
+mod patience;
+mod request;
+mod scan;
+mod script;
+mod shared;
+mod stream;
+mod tls;
+mod topology;
+mod trouble;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{Cmd, Value, cmd};
+use arrow_buffer::Buffer;
+
+use crate::chunk::Payload;
+use crate::clock::Timestamp;
+
+use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
+use limits::Limit;
+use network::Network;
+use patience::{Notes, Patience};
+use request::{Request, Unanswered, Whom, answers};
+use script::Argument;
+
+pub use options::{ClusterMode, ConnectOptions, ReadFrom, Secret, TlsOptions};
+pub use patience::Tried;
+pub use trouble::Trouble;
+
+/// Keys asked for in one pipeline of short replies: about 100 KB of commands.
+const KEYS_PER_PIPELINE: usize = 1_000;
+
+/// How often a large value is sent to a server that ends the connection each time and does not say
+/// what its limits are.
+const MOST_CUTS: u32 = 2;
+
+/// From what length on a value may be too long for some server.
+const LARGE: u64 = 1 << 20;
+
+/// A Redis or Valkey server, the primary that Sentinels name, or a cluster.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    network: Network,
+    options: ConnectOptions,
+    address: String,
+    notes: Notes,
+    limit: limits::Known,
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStore").field("address", &self.0.address).finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// Connects with the default options.
+    ///
+    /// # Errors
+    /// As [`RedisStore::connect_with`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, ConnectOptions::default()).await
+    }
+
+    /// Connects to `redis[s]://[user:password@]host[:port][/database]`, `unix:///path[?db=0]` or
+    /// `redis+sentinel://host1,host2/service[/database]`. `valkey` may stand for `redis`, a cluster
+    /// may be given by several hosts with commas between them, and `?protocol=resp3` asks for RESP3.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] when the text is no address, [`StoreError::Denied`] when the server
+    /// wants other credentials, [`StoreError::Connect`] when there is no server, or none that can be
+    /// trusted.
+    pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Self, StoreError> {
+        connect::connect(url, options).await
+    }
+
+    fn new(network: Network, options: ConnectOptions, address: String) -> Self {
+        let (notes, limit) = (Notes::default(), limits::Known::new());
+        Self(Arc::new(Inner { network, options, address, notes, limit }))
+    }
+
+    async fn ask(&self, name: &'static str, key: &str, command: Cmd) -> Result<Value, StoreError> {
+        let mut patience = Patience::new(&self.0.options);
+        self.ask_with(name, key, command, &mut patience).await
+    }
+
+    async fn ask_with(
+        &self,
+        name: &'static str,
+        key: &str,
+        command: Cmd,
+        patience: &mut Patience,
+    ) -> Result<Value, StoreError> {
+        let request = [Request { key: key.to_owned(), command }];
+        let (network, notes) = (&self.0.network, &self.0.notes);
+        match answers(network, &request, Whom::Primary, patience, notes).await {
+            Ok(mut answers) => Ok(answers.pop().unwrap_or(Value::Nil)),
+            Err(Unanswered { trouble, .. }) => Err(self.failed(name, key, trouble, patience).await),
+        }
+    }
+
+    /// One reply for each key.
+    async fn each(
+        &self,
+        name: &'static str,
+        keys: &[String],
+        whom: Whom,
+        command: impl Fn(&str) -> Cmd,
+    ) -> Result<Vec<Value>, StoreError> {
+        let (network, notes) = (&self.0.network, &self.0.notes);
+        let mut replies = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_PER_PIPELINE) {
+            let request = |key: &String| Request { key: key.clone(), command: command(key) };
+            let requests: Vec<_> = keys.iter().map(request).collect();
+            let mut patience = Patience::new(&self.0.options);
+            match answers(network, &requests, whom, &mut patience, notes).await {
+                Ok(some) => replies.extend(some),
+                Err(Unanswered { index, trouble }) => {
+                    return Err(self.failed(name, &keys[index], trouble, &patience).await);
+                }
+            }
+        }
+        Ok(replies)
+    }
+
+    /// One number for each key, as STRLEN and EXISTS answer.
+    async fn numbers(
+        &self,
+        command: &'static str,
+        keys: &[String],
+    ) -> Result<Vec<i64>, StoreError> {
+        let one = |key: &str| {
+            let mut with_key = cmd(command);
+            with_key.arg(key);
+            with_key
+        };
+        let replies = self.each(command, keys, Whom::Primary, one).await?;
+        let number = |(key, reply): (&String, Value)| match reply {
+            Value::Int(number) => Ok(number),
+            other => Err(self.unexpected(command, key, &other)),
+        };
+        keys.iter().zip(replies).map(number).collect()
+    }
+
+    async fn values(&self, keys: &[String], whom: Whom) -> Result<Vec<Option<Buffer>>, StoreError> {
+        let [first, _, ..] = keys else { return self.single_values(keys, whom).await };
+        // A slot that is on its way to another node answers no MGET.
+        if self.0.network.is_cluster() {
+            return self.single_values(keys, whom).await;
+        }
+        // One MGET saves replies of a few bytes their overhead; a large value is better asked for
+        // alone, since the server builds a whole MGET reply before it sends any of it.
+        let mut command = cmd("MGET");
+        command.arg(keys);
+        match self.ask("MGET", first, command).await? {
+            Value::Array(replies) if replies.len() == keys.len() => {
+                self.read_values("MGET", keys, replies)
+            }
+            other => Err(self.unexpected("MGET", first, &other)),
+        }
+    }
+
+    async fn single_values(
+        &self,
+        keys: &[String],
+        whom: Whom,
+    ) -> Result<Vec<Option<Buffer>>, StoreError> {
+        let get = |key: &str| {
+            let mut command = cmd("GET");
+            command.arg(key);
+            command
+        };
+        let replies = self.each("GET", keys, whom, get).await?;
+        self.read_values("GET", keys, replies)
+    }
+
+    fn read_values(
+        &self,
+        name: &'static str,
+        keys: &[String],
+        replies: Vec<Value>,
+    ) -> Result<Vec<Option<Buffer>>, StoreError> {
+        let value = |(key, reply): (&String, Value)| match reply {
+            Value::BulkString(bytes) => Ok(Some(Buffer::from_vec(bytes))),
+            Value::Nil => Ok(None),
+            other => Err(self.unexpected(name, key, &other)),
+        };
+        keys.iter().zip(replies).map(value).collect()
+    }
+
+    /// The longest value that the server takes, asked for once.
+    async fn limit(&self) -> Limit {
+        if let Some(known) = self.0.limit.get() {
+            return *known;
+        }
+        let mut command = cmd("CONFIG");
+        command.arg("GET").arg(limits::SETTINGS[0]);
+        let value = self.ask("CONFIG GET", "", command).await;
+        // Asked for one by one: Redis 6 takes a single name.
+        let mut command = cmd("CONFIG");
+        command.arg("GET").arg(limits::SETTINGS[1]);
+        let query = self.ask("CONFIG GET", "", command).await;
+        let found = match (value, query) {
+            (Ok(value), Ok(query)) => Limit::read(&[value, query]),
+            // Hosted servers may keep that to themselves.
+            _ => Limit::DEFAULT,
+        };
+        *self.0.limit.get_or_init(|| found)
+    }
+
+    async fn put_with(
+        &self,
+        key: &str,
+        value: &Payload,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        // Room for the value, the key, and the command's own few bytes.
+        let mut command = Cmd::with_capacity(5, value.len() + key.len() + 100);
+        command.arg("SET").arg(key).arg(Argument(value));
+        if let Some(until) = until {
+            command.arg("PXAT").arg(until.0);
+        }
+        let len = value.len() as u64;
+        let limit = if len >= LARGE { self.limit().await } else { Limit::DEFAULT };
+        if len > limit.bytes {
+            let (max, setting, address) = (limit.bytes, limit.setting, self.0.address.clone());
+            return Err(StoreError::TooLarge { key: key.to_owned(), len, max, setting, address });
+        }
+        let mut patience = Patience::new(&self.0.options);
+        if len >= LARGE && !limit.is_known {
+            patience = patience.with_most_cuts(MOST_CUTS);
+        }
+        match self.ask_with("SET", key, command, &mut patience).await? {
+            Value::Okay => Ok(()),
+            other => Err(self.unexpected("SET", key, &other)),
+        }
+    }
+
+    /// The text by which this connection claims a key, so that others can see when it is gone: the
+    /// server's own number of it, and which process the server is.
+    async fn claim_of(&self, key: &str, owner: &str) -> String {
+        // A server that does not tell only makes dead writers' claims last until they run out.
+        let mut client = cmd("CLIENT");
+        client.arg("ID");
+        let connection = self.ask("CLIENT ID", key, client).await;
+        match (connection, self.process(key).await) {
+            (Ok(Value::Int(connection)), Some(process)) => {
+                format!("connection={connection} server={process} {owner}")
+            }
+            _ => owner.to_owned(),
+        }
+    }
+
+    /// Which process has a key.
+    async fn process(&self, key: &str) -> Option<String> {
+        let mut command = cmd("INFO");
+        command.arg("server");
+        let info = info::text(&self.ask("INFO", key, command).await.ok()?)?;
+        info::value(&info, "run_id").map(str::to_owned)
+    }
+
+    /// Whether the connection by which a claim was made is gone. A server may not tell.
+    async fn is_gone(&self, key: &str, claim: &str) -> bool {
+        let word = |name: &str| claim.split(' ').find_map(|word| word.strip_prefix(name));
+        let (Some(connection), Some(server)) = (word("connection="), word("server=")) else {
+            return false;
+        };
+        // Another process, after a restart or a failover, numbers its connections anew.
+        if self.process(key).await.as_deref() != Some(server) {
+            return false;
+        }
+        let mut command = cmd("CLIENT");
+        command.arg("LIST").arg("ID").arg(connection);
+        let clients = self.ask("CLIENT LIST", key, command).await;
+        clients.is_ok_and(|clients| info::text(&clients).is_some_and(|text| text.is_empty()))
+    }
+
+    /// Claims a key; `None` if that worked, or else what whoever has it says.
+    async fn try_claim(
+        &self,
+        key: &str,
+        owner: &str,
+        life: Duration,
+        instead_of: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let claim = self.claim_of(key, owner).await;
+        let command = script::claim(key, &claim, owner, life, instead_of);
+        match self.ask("EVAL", key, command).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(theirs) => Ok(Some(String::from_utf8_lossy(&theirs).into_owned())),
+            other => Err(self.unexpected("EVAL", key, &other)),
+        }
+    }
+
+    /// Whether changes were made whose answer was lost, and which were then asked for again.
+    async fn were_made(&self, guard: &Guard, changes: &[Change]) -> Result<bool, StoreError> {
+        let Some((key, tail)) = guard.trace(changes) else { return Ok(false) };
+        let mut command = cmd("GETRANGE");
+        command.arg(&key).arg(-8).arg(-1);
+        match self.ask("GETRANGE", &key, command).await? {
+            Value::BulkString(found) => Ok(found == tail),
+            other => Err(self.unexpected("GETRANGE", &key, &other)),
+        }
+    }
+
+    async fn failed(
+        &self,
+        command: &'static str,
+        key: &str,
+        trouble: Trouble,
+        patience: &Patience,
+    ) -> StoreError {
+        let address = match self.0.network.is_cluster() {
+            true => format!("{} ({})", trouble.node, self.0.address),
+            false => self.0.address.clone(),
+        };
+        let (key, advice, tried) = (key.to_owned(), trouble.advice(), patience.tried());
+        match trouble.code() {
+            Some("MOVED" | "ASK") => StoreError::Cluster { key, address, trouble },
+            Some("WRONGTYPE") => StoreError::NotAChunk { key },
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+                StoreError::Denied { address, command, key, advice, trouble }
+            }
+            Some("OOM") => {
+                let used = self.used().await;
+                StoreError::Full { address, command, key, used, advice, trouble }
+            }
+            _ if trouble.was_unreachable() => {
+                StoreError::Connect { address, tried, advice, trouble }
+            }
+            _ => StoreError::Command { command, key, address, tried, advice, trouble },
+        }
+    }
+
+    /// The memory of all servers together.
+    async fn rooms(&self, patience: &mut Patience) -> Result<Option<Room>, Trouble> {
+        let mut command = cmd("INFO");
+        command.arg("memory");
+        let (network, notes) = (&self.0.network, &self.0.notes);
+        let answers = scan::of_each_primary(network, &command, patience, notes).await?;
+        let rooms = answers.iter().filter_map(info::text).map(|info| info::room(&info));
+        Ok(rooms.collect::<Option<Vec<_>>>().and_then(info::together))
+    }
+
+    /// How full the server is, for a message.
+    async fn used(&self) -> String {
+        match self.rooms(&mut Patience::with_retries(&self.0.options, 0)).await {
+            Ok(Some(Room { used, limit: Some(limit), .. })) => {
+                format!(", with {used} bytes in use and {limit} allowed (maxmemory)")
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn unexpected(&self, command: &'static str, key: &str, found: &Value) -> StoreError {
+        let found = match found {
+            Value::Nil => "nothing".to_owned(),
+            Value::Int(_) => "a number".to_owned(),
+            Value::Array(items) => format!("{} items", items.len()),
+            Value::BulkString(bytes) => format!("{} bytes", bytes.len()),
+            _ => "another type of reply".to_owned(),
+        };
+        let (key, address) = (key.to_owned(), self.0.address.clone());
+        StoreError::Reply { command, key, address, found }
+    }
+}
+
+impl ChunkStore for RedisStore {
+    fn slot(&self, key: &str) -> Slot {
+        match self.0.network.is_cluster() {
+            true => Slot(topology::slot_of(key.as_bytes())),
+            false => Slot::default(),
+        }
+    }
+
+    async fn put(
+        &self,
+        key: String,
+        value: Payload,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let len = value.len() as u64;
+        match self.put_with(&key, &value, until).await {
+            Err(StoreError::Command { trouble, tried, address, .. })
+                if trouble.was_cut() && len >= LARGE && !self.limit().await.is_known =>
+            {
+                let times = tried.attempts;
+                Err(StoreError::CutWhileSending { key, len, times, address, trouble })
+            }
+            put => put,
+        }
+    }
+
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+        self.values(&keys, Whom::Primary).await
+    }
+
+    async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+        if self.0.options.read_from == ReadFrom::Primary {
+            return self.values(&keys, Whom::Primary).await;
+        }
+        let (network, notes) = (&self.0.network, &self.0.notes);
+        let request = |key: &String| {
+            let mut command = cmd("GET");
+            command.arg(key);
+            Request { key: key.clone(), command }
+        };
+        let requests: Vec<_> = keys.iter().map(request).collect();
+        let mut once = Patience::with_retries(&self.0.options, 0);
+        match answers(network, &requests, Whom::Replica, &mut once, notes).await {
+            Ok(replies) => self.read_values("GET", &keys, replies),
+            Err(Unanswered { trouble, .. }) => {
+                tracing::debug!(%trouble, "a replica does not answer, so its primary is asked");
+                self.values(&keys, Whom::Primary).await
+            }
+        }
+    }
+
+    async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
+        let lengths = self.numbers("STRLEN", &keys).await?;
+        // 0 is both an empty value and none at all.
+        let doubtful = keys.iter().zip(&lengths).filter(|(_, length)| **length == 0);
+        let doubtful: Vec<String> = doubtful.map(|(key, _)| key.clone()).collect();
+        let mut exists = self.numbers("EXISTS", &doubtful).await?.into_iter();
+        let known = lengths.into_iter().map(|length| match u64::try_from(length) {
+            Ok(0) => exists.next().is_some_and(|count| count > 0).then_some(0),
+            length => length.ok(),
+        });
+        Ok(known.collect())
+    }
+
+    async fn lives(&self, keys: Vec<String>) -> Result<Vec<Option<Life>>, StoreError> {
+        // -2 is no key, -1 one that lives for ever.
+        let life = |left: i64| match u64::try_from(left) {
+            Ok(left) => Some(Life::For(Duration::from_millis(left))),
+            Err(_) => (left == -1).then_some(Life::Forever),
+        };
+        Ok(self.numbers("PTTL", &keys).await?.into_iter().map(life).collect())
+    }
+
+    async fn memory(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {
+        let command = |key: &str| {
+            let mut command = cmd("MEMORY");
+            command.arg("USAGE").arg(key);
+            command
+        };
+        let replies = self.each("MEMORY USAGE", &keys, Whom::Primary, command).await?;
+        let bytes = |reply| match reply {
+            Value::Int(bytes) => u64::try_from(bytes).ok(),
+            _ => None,
+        };
+        Ok(replies.into_iter().map(bytes).collect())
+    }
+
+    async fn keys(&self, pattern: &str) -> Result<BTreeSet<String>, StoreError> {
+        let mut patience = Patience::new(&self.0.options);
+        match scan::keys(&self.0.network, pattern, &mut patience, &self.0.notes).await {
+            Ok(keys) => Ok(keys),
+            Err(trouble) => Err(self.failed("SCAN", pattern, trouble, &patience).await),
+        }
+    }
+
+    async fn apply(&self, guard: &Guard, changes: Vec<Change>) -> Result<bool, StoreError> {
+        let Some(key) = guard.any_key(&changes).map(str::to_owned) else { return Ok(true) };
+        let mut patience = Patience::new(&self.0.options);
+        let command = script::apply(guard, &changes);
+        match self.ask_with("EVAL", &key, command, &mut patience).await? {
+            Value::Int(1) => Ok(true),
+            Value::Int(_) if patience.may_have_been_done() => self.were_made(guard, &changes).await,
+            Value::Int(_) => Ok(false),
+            other => Err(self.unexpected("EVAL", &key, &other)),
+        }
+    }
+
+    async fn claim(&self, key: &str, owner: &str, life: Duration) -> Result<Claimed, StoreError> {
+        let mut theirs = self.try_claim(key, owner, life, "").await?;
+        if let Some(text) = &theirs
+            && self.is_gone(key, text).await
+        {
+            theirs = self.try_claim(key, owner, life, text).await?;
+        }
+        Ok(theirs.map_or(Claimed::Ours, Claimed::Theirs))
+    }
+
+    async fn release(&self, key: &str, owner: &str) -> Result<(), StoreError> {
+        self.ask("EVAL", key, script::release(key, owner)).await.map(drop)
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let reply = self.ask("TIME", "", cmd("TIME")).await?;
+        let unexpected = self.unexpected("TIME", "", &reply);
+        let (seconds, micros): (u64, u64) =
+            ::redis::from_redis_value(reply).map_err(|_| unexpected)?;
+        Ok(Timestamp(seconds.saturating_mul(1_000).saturating_add(micros / 1_000)))
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        let mut patience = Patience::new(&self.0.options);
+        match self.rooms(&mut patience).await {
+            Ok(room) => Ok(room),
+            Err(trouble) => match self.failed("INFO", "", trouble, &patience).await {
+                // Hosted servers may keep that to themselves.
+                StoreError::Denied { .. } => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    fn address(&self) -> &str {
+        &self.0.address
+    }
+}

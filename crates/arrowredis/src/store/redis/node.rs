@@ -1,0 +1,119 @@
+//! One server: its connections, made when they are needed and made anew when they break.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ::redis::{RedisConnectionInfo, Value, cmd};
+use tokio_rustls::TlsConnector;
+
+use super::address::Host;
+use super::options::ConnectOptions;
+use super::shared::Shared;
+use super::stream;
+use super::trouble::Trouble;
+use super::wire::Wire;
+
+/// What all connections of a store have in common.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) options: ConnectOptions,
+    pub(super) tls: Option<TlsConnector>,
+    pub(super) login: RedisConnectionInfo,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Door {
+    Host(Host),
+    Socket(PathBuf),
+}
+
+/// What a server must be, which is looked at with each new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// Whatever it is.
+    Any,
+    /// A primary: what a Sentinel said may not be so any more.
+    Primary,
+    /// A cluster's replica that hands out what it has instead of sending on to its primary.
+    Replica,
+}
+
+/// A server.
+pub(super) struct Node {
+    pub(super) name: Arc<str>,
+    setup: Arc<Setup>,
+    door: Door,
+    role: Role,
+    lines: Vec<Shared<Wire>>,
+    next: AtomicUsize,
+}
+
+impl Node {
+    pub(super) fn new(setup: &Arc<Setup>, door: Door, role: Role) -> Arc<Self> {
+        let name = match &door {
+            Door::Host(host) => host.to_string().into(),
+            Door::Socket(path) => path.display().to_string().into(),
+        };
+        let lines = (0..setup.options.connections.max(1)).map(|_| Shared::default()).collect();
+        let next = AtomicUsize::new(0);
+        Arc::new(Self { name, setup: Arc::clone(setup), door, role, lines, next })
+    }
+
+    /// Where it listens, if that is a host.
+    pub(super) fn host(&self) -> Option<&Host> {
+        match &self.door {
+            Door::Host(host) => Some(host),
+            Door::Socket(_) => None,
+        }
+    }
+
+    /// A connection that works, as far as anybody knows: one after the other.
+    pub(super) async fn wire(&self) -> Result<Wire, Trouble> {
+        let line = self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len();
+        self.lines[line].get(|wire| !wire.is_broken(), || self.connect()).await
+    }
+
+    /// Gives all its connections up.
+    pub(super) fn cut(&self) {
+        self.lines.iter().filter_map(Shared::last).for_each(|wire| wire.cut());
+    }
+
+    async fn connect(&self) -> Result<Wire, Trouble> {
+        let (timeout, name) = (self.setup.options.connect_timeout, &self.name);
+        let connected = tokio::time::timeout(timeout, self.connect_slowly()).await;
+        let connected = connected.unwrap_or_else(|_| Err(Trouble::connect_timeout(name, timeout)));
+        match &connected {
+            Ok(_) => tracing::debug!(%name, "connected"),
+            Err(trouble) => tracing::debug!(%name, %trouble, "no connection"),
+        }
+        connected
+    }
+
+    async fn connect_slowly(&self) -> Result<Wire, Trouble> {
+        let setup = &self.setup;
+        let stream = match &self.door {
+            Door::Host(host) => stream::to_host(host, setup.tls.as_ref()).await,
+            Door::Socket(path) => stream::to_socket(path).await,
+        };
+        let stream = stream.map_err(|error| Trouble::unreachable(&self.name, error))?;
+        let wire = Wire::greet(&self.name, stream, &setup.login, setup.options.timeout).await?;
+        match self.role {
+            Role::Any => {}
+            Role::Primary => self.check_primary(&wire).await?,
+            Role::Replica => drop(wire.ask(&cmd("READONLY")).await?),
+        }
+        Ok(wire)
+    }
+
+    async fn check_primary(&self, wire: &Wire) -> Result<(), Trouble> {
+        let Value::Array(role) = wire.ask(&cmd("ROLE")).await? else { return Ok(()) };
+        match role.first() {
+            Some(Value::BulkString(role)) if role != b"master" => {
+                Err(Trouble::unusable(&self.name, "it is a replica now, not the primary"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The bytes of one connection: over TCP, TLS or a socket of this machine, and whether they move.
+
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::address::Host;
+
+/// Bytes in both directions.
+pub(super) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Both for S {}
+
+/// Connects over TCP and, with a connector, TLS.
+pub(super) async fn to_host(host: &Host, tls: Option<&TlsConnector>) -> io::Result<Box<dyn Both>> {
+    let tcp = TcpStream::connect((host.name.as_str(), host.port)).await?;
+    // A request is one write; waiting for more to send would only delay it.
+    tcp.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Box::new(tcp)) };
+    let name = ServerName::try_from(host.name.clone())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok(Box::new(tls.connect(name, tcp).await?))
+}
+
+/// Connects to a socket of this machine.
+#[cfg(unix)]
+pub(super) async fn to_socket(path: &Path) -> io::Result<Box<dyn Both>> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
+}
+
+/// There are none here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+#[expect(clippy::unused_async, reason = "it stands for one that waits")]
+pub(super) async fn to_socket(_: &Path) -> io::Result<Box<dyn Both>> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets on this system"))
+}
+
+/// When bytes last moved.
+#[derive(Debug)]
+pub(super) struct Progress {
+    began: Instant,
+    /// Milliseconds after that.
+    last: AtomicU64,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn moved(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing has moved for so long, counted from now or later.
+    pub(super) async fn stalled(&self, timeout: Duration) {
+        let asked = Instant::now();
+        loop {
+            let moved = self.began + Duration::from_millis(self.last.load(Ordering::Relaxed));
+            let idle = moved.max(asked).elapsed();
+            let Some(left) = timeout.checked_sub(idle).filter(|left| !left.is_zero()) else {
+                return;
+            };
+            tokio::time::sleep(left).await;
+        }
+    }
+}
+
+/// A stream that says when bytes last moved.
+pub(super) struct Watched {
+    stream: Box<dyn Both>,
+    progress: Arc<Progress>,
+}
+
+impl Watched {
+    pub(super) fn new(stream: Box<dyn Both>) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::new());
+        (Self { stream, progress: Arc::clone(&progress) }, progress)
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.progress.moved();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.progress.moved();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Time is the test's own here: it passes when all wait.
+    #[tokio::test(start_paused = true)]
+    async fn bytes_in_either_direction_count_and_silence_does_not() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let (mut watched, progress) = Watched::new(Box::new(near));
+        watched.write_all(b"ask").await.unwrap();
+        far.write_all(b"answer").await.unwrap();
+        let mut answer = [0; 6];
+        watched.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+        // `Instant` is the system's, so a paused clock stalls only when that says so.
+        let stalled = tokio::time::timeout(Duration::from_millis(1), progress.stalled(TIMEOUT));
+        assert!(stalled.await.is_err());
+        progress.stalled(Duration::ZERO).await;
+    }
+}
