@@ -1,0 +1,9 @@
+//! Every verb on a real cluster, and what a cluster does to itself meanwhile: failovers, lost primaries,
+//! slots on their way from node to node.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+
+/// A cluster, files, and datasets to compare.
+mod support;
+
+/// Every verb, as on one server.
+mod verbs;
