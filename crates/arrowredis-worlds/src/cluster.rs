@@ -228,6 +228,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Lets a node tell clients and other nodes that it is found on another port, such as one of a
+    /// proxy in front of it, and waits until all nodes say so. Not for clusters that speak TLS.
+    ///
+    /// # Errors
+    /// [`WorldError`] when the node refuses or the others do not hear of it.
+    pub fn announce(&mut self, node: usize, port: u16) -> Result<(), WorldError> {
+        let text = port.to_string();
+        let server = &mut self.nodes[node].server;
+        server.command::<()>(&["CONFIG", "SET", "cluster-announce-port", &text])?;
+        server.add_arguments(&["--cluster-announce-port", &text]);
+        let id = &self.nodes[node].id;
+        until("an announced port that all nodes know", || {
+            Ok(self.all_see(|seen| seen.id != *id || seen.port == port)?.then_some(()))
+        })
+    }
+
     /// Lets a replica take over from a master that lives, as an operator would, and waits until all
     /// nodes know. The replica is returned.
     ///
@@ -254,7 +270,8 @@ impl Cluster {
         Ok(heir)
     }
 
-    /// Kills a master, waits until one of its replicas took over, and returns that.
+    /// Kills a master, waits until one of its replicas took over, and returns that. Most masters must
+    /// be left to vote, so that a cluster needs three for it.
     ///
     /// # Errors
     /// As [`Cluster::failover`].

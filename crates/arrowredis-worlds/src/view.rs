@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) id: String,
+    /// The port that clients are told.
+    pub(crate) port: u16,
     pub(crate) flags: Vec<String>,
     /// Whose replica it is.
     pub(crate) master: Option<String>,
@@ -33,14 +35,15 @@ pub(crate) fn parse(text: &str) -> Vec<Seen> {
 fn parse_line(line: &str) -> Option<Seen> {
     let mut words = line.split(' ');
     let id = words.next()?.to_owned();
-    let _address = words.next()?;
+    let (_, ports) = words.next()?.split_once(':')?;
+    let port = ports.split('@').next()?.parse().ok()?;
     let flags = words.next()?.split(',').map(str::to_owned).collect();
     let master = words.next().filter(|master| *master != "-").map(str::to_owned);
     let epoch = words.nth(2)?.parse().ok()?;
     let connected = words.next()? == "connected";
     // What is in brackets is on its way from or to another node, and listed besides if it is owned.
     let slots = words.filter(|word| !word.starts_with('[')).filter_map(range).collect();
-    Some(Seen { id, flags, master, epoch, connected, slots })
+    Some(Seen { id, port, flags, master, epoch, connected, slots })
 }
 
 fn range(word: &str) -> Option<RangeInclusive<u16>> {
@@ -58,6 +61,7 @@ mod tests {
                     bb 127.0.0.1:2@10002 slave,fail aa 1 2 4 disconnected\n";
         let seen = parse(text);
         assert_eq!((seen[0].id.as_str(), seen[0].epoch, seen[0].connected), ("aa", 3, true));
+        assert_eq!([seen[0].port, seen[1].port], [1, 2]);
         assert_eq!(seen[0].slots, [0..=5, 7..=7]);
         assert!(seen[0].is("myself") && seen[0].owns(5) && !seen[0].owns(6) && !seen[0].owns(9));
         assert_eq!((seen[1].master.as_deref(), seen[1].connected), (Some("aa"), false));

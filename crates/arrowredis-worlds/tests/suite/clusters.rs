@@ -1,5 +1,6 @@
 //! Clusters form, fail over, lose nodes and move slots.
 
+use arrowredis_faults::{Proxy, Schedule};
 use arrowredis_throwaway::Launch;
 use arrowredis_worlds::{Certificates, Cluster, Control};
 
@@ -62,4 +63,25 @@ fn a_cluster_with_a_password_and_tls() {
     cluster.migrate_slot(slot, 1 - from).unwrap();
     assert_eq!(cluster.server(1 - from).command::<String>(&["GET", "key"]).unwrap(), "value");
     assert!(cluster.server(0).tls_url().unwrap().starts_with("rediss://:secret@127.0.0.1:"));
+}
+
+#[test]
+fn a_cluster_behind_proxies_sends_clients_to_them() {
+    let mut cluster = Cluster::start(3, 1).unwrap();
+    let mut proxies = Vec::new();
+    for node in 0..cluster.len() {
+        let port = cluster.server(node).port();
+        proxies.push(Proxy::start(port, Schedule::none()).unwrap());
+        cluster.announce(node, proxies[node].port()).unwrap();
+    }
+    let owner = cluster.master_of("key").unwrap();
+    let moved = cluster.server((owner + 1) % 3).command::<()>(&["GET", "key"]).unwrap_err();
+    assert!(format!("{moved:?}").contains(&format!("127.0.0.1:{}", proxies[owner].port())));
+
+    let heir = cluster.lose(owner).unwrap();
+    // What comes back finds its new master by the port that it was told.
+    cluster.restart(owner).unwrap();
+    cluster.settled().unwrap();
+    assert_eq!(cluster.replicas_of(heir), [owner]);
+    assert!(proxies[heir].injected().connections > 0);
 }
