@@ -24,6 +24,9 @@ use super::{PublishError, STAGED_LIFE, Staged};
 /// short enough to wait for after a crash.
 const CLAIM_LIFE: Duration = Duration::from_secs(30);
 
+/// How long a claim's end is waited for.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often it is prolonged: twice may fail.
 const PROLONGED_EVERY: Duration = Duration::from_secs(10);
 
@@ -164,11 +167,14 @@ impl<S: ChunkStore> Claim<S> {
         Err(PublishError::ClaimLost { dataset, key, owner, seconds: CLAIM_LIFE.as_secs() }.into())
     }
 
-    /// Gives it back. If that fails it runs out.
+    /// Gives it back. If that fails, or takes longer than it would last, it runs out.
     pub(crate) async fn release(&mut self) {
         self.stop();
-        if let Err(error) = self.store.release(&self.key, &self.owner).await {
-            tracing::debug!(%error, "the claim is left to run out");
+        let releasing = self.store.release(&self.key, &self.owner);
+        match tokio::time::timeout(RELEASE_PATIENCE, releasing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the claim is left to run out"),
+            Err(_) => tracing::debug!("the claim is left to run out: the store does not answer"),
         }
     }
 

@@ -50,6 +50,9 @@ const STAGED_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a replaced dataset's keys live at most, should the writer die before it removes them.
 const REPLACED_LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// How long a writer that failed tries to remove what it had stored.
+const ABANDON_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Most words of the command that commits, of which a new chunk takes three and a key of the old
 /// dataset one: Redis 6 takes 1,048,576.
 const MOST_WORDS: u64 = 1_000_000;
@@ -150,8 +153,16 @@ impl<S: ChunkStore> Publication<S> {
         Ok(entry)
     }
 
-    /// Removes what was staged and gives the claim back, as far as the store lets it.
-    pub(crate) async fn abandon(mut self) {
+    /// Removes what was staged and gives the claim back, as far as the store lets it, and for a few
+    /// seconds: all of it runs out by itself, and whoever waits has an error to read.
+    pub(crate) async fn abandon(self) {
+        let dataset = self.dataset.clone();
+        if tokio::time::timeout(ABANDON_PATIENCE, self.abandon_slowly()).await.is_err() {
+            tracing::debug!(%dataset, "what was staged is left to run out");
+        }
+    }
+
+    async fn abandon_slowly(mut self) {
         let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
         let changes = self.staged.ids().into_iter().map(remove).collect();
         // Nobody else has names with this id.
@@ -186,8 +197,9 @@ impl<S: ChunkStore> Publication<S> {
             Ok(()) => {}
             Err(error @ Error::Unknown { .. }) => return Err(error),
             Err(error) => {
-                if let Err(error) = transition.abandon().await {
-                    tracing::debug!(%error, "what said that a dataset is being written is left");
+                let taken_back = tokio::time::timeout(ABANDON_PATIENCE, transition.abandon()).await;
+                if !matches!(taken_back, Ok(Ok(()))) {
+                    tracing::debug!(?taken_back, "what says that it is being written is left");
                 }
                 self.abandon().await;
                 return Err(error);

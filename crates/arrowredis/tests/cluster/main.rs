@@ -7,3 +7,6 @@ mod support;
 
 /// Every verb, as on one server.
 mod verbs;
+
+/// Uploads and reads while the cluster changes under them.
+mod upheaval;
