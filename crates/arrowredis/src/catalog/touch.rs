@@ -96,7 +96,8 @@ async fn renew_apart<S: ChunkStore>(
         return Ok(false);
     }
     let (commit, last) = (vec![manifest_too], vec![old.take_down_sign()]);
-    let steps = Steps { before: expire, commit, last, ..Steps::default() };
+    let pending = old.is_pending();
+    let steps = Steps { before: expire, commit, last, pending, ..Steps::default() };
     let mut transition = Transition::claimed(claim, steps);
     Ok(transition.commit(fingerprint).await? && transition.tidy(fingerprint).await?)
 }

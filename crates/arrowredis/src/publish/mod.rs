@@ -313,6 +313,7 @@ impl<S: ChunkStore> Publication<S> {
             with_commit: self.old.expire(Some(now.after(REPLACED_LIFE))).collect(),
             after,
             last: vec![self.old.take_down_sign()],
+            pending: self.old.is_pending(),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::chunk::Payload;
 use crate::clock::Timestamp;
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
-use crate::key::{chunk_key, manifest_key, removed_key, staged_key};
+use crate::key::{chunk_key, manifest_key, parse_chunk_key, removed_key, staged_key};
 use crate::manifest::{Entry, Fingerprint};
 use crate::store::{Change, ChunkStore};
 
@@ -34,6 +34,8 @@ pub(crate) struct Old {
     strays: BTreeSet<String>,
     /// Fences that somebody who changed it before left in partitions.
     fences: Vec<String>,
+    /// Whether somebody who changed it before, in several slots, did not come to its end.
+    pending: bool,
     /// Bytes of its chunks, if that is known.
     pub(crate) bytes: Option<u64>,
 }
@@ -58,6 +60,7 @@ impl Old {
             id: None,
             strays: BTreeSet::new(),
             fences: Vec::new(),
+            pending: is_pending(store, dataset).await?,
             bytes: Some(0),
         };
         let damaged = match entry {
@@ -73,10 +76,7 @@ impl Old {
                 let staged = still_staged(store, dataset, &own, manifest.id).await?;
                 let old = Self { exists: true, own, staged, id, bytes, ..nothing };
                 // Somebody who changed it before left keys that no manifest lists.
-                return match is_pending(store, dataset).await? {
-                    true => old.with_strays(store).await,
-                    false => Ok(old),
-                };
+                return if old.pending { old.with_strays(store).await } else { Ok(old) };
             }
             Ok(None) => false,
             Err(DataError::Manifest { .. }) => true,
@@ -137,7 +137,7 @@ impl Old {
     }
 
     fn is_nothing(&self) -> bool {
-        self.keys() == 0 && self.fences.is_empty() && !self.exists
+        self.keys() == 0 && self.leftovers() == 0 && !self.exists
     }
 
     fn removal<S: ChunkStore>(&self, store: &S, now: Timestamp) -> Steps {
@@ -157,7 +157,8 @@ impl Old {
         let after = self.leave(&BTreeSet::new(), None).collect();
         let last = vec![self.take_down_sign()];
         let before = self.take_over_fences().collect();
-        Steps { before, commit, with_commit, after, last, ..Steps::default() }
+        let pending = self.pending;
+        Steps { before, commit, with_commit, after, last, pending, ..Steps::default() }
     }
 
     async fn remove<S: ChunkStore>(self, mut transition: Transition<'_, S>) -> Result<Self, Error> {
@@ -174,7 +175,8 @@ impl Old {
         }
         let (own, staged, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (fingerprint, bytes) = (Fingerprint::ABSENT, Some(0));
-        Ok(Self { fingerprint, own, staged, strays, bytes, ..self })
+        let (fences, pending) = (Vec::new(), false);
+        Ok(Self { fingerprint, own, staged, strays, fences, pending, bytes, ..self })
     }
 
     /// Nothing but a reason to look at the partitions whose fences were left: whoever changes a
@@ -232,7 +234,12 @@ impl Old {
         kept: Option<Timestamp>,
     ) -> impl Iterator<Item = Change> {
         let gone: Vec<_> = self.own.difference(new).copied().collect();
-        let strays = self.strays.iter().cloned().map(|key| Change::Remove { key });
+        // A chunk that the old dataset does not list can have the name of a new one.
+        let is_new = |key: &&String| {
+            parse_chunk_key(&self.dataset, key.as_bytes()).is_some_and(|id| new.contains(&id))
+        };
+        let strays = self.strays.iter().filter(|key| !is_new(key)).cloned();
+        let strays: Vec<_> = strays.map(|key| Change::Remove { key }).collect();
         let gone = gone.into_iter().flat_map(move |id| {
             let own = chunk_key(&self.dataset, id);
             let leave = match self.aside(id, kept) {
@@ -253,7 +260,12 @@ impl Old {
 
     /// How many keys belong to nothing that a reader could find.
     pub(crate) fn leftovers(&self) -> u64 {
-        self.strays.len() as u64
+        (self.strays.len() + self.fences.len() + usize::from(self.pending)) as u64
+    }
+
+    /// Whether somebody who changed it before, in several slots, did not come to its end.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending
     }
 
     /// How many keys go with it.

@@ -55,6 +55,8 @@ pub(crate) struct Steps {
     pub(crate) after: Vec<Change>,
     /// What ends it, in the manifest's slot.
     pub(crate) last: Vec<Change>,
+    /// Whether somebody else said that a change is under way and did not come to its end.
+    pub(crate) pending: bool,
 }
 
 /// Who changes it, and over what.
@@ -68,6 +70,8 @@ pub(crate) struct Transition<'a, S: ChunkStore> {
     owner: Option<&'a str>,
     steps: Steps,
     partitions: BTreeSet<PartitionId>,
+    /// Whether it is said that a change is under way.
+    announced: bool,
 }
 
 impl<'a, S: ChunkStore> Transition<'a, S> {
@@ -103,7 +107,8 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
             let keys = changes.chain(present.iter().map(|(key, _)| key.as_str()));
             elsewhere(store, dataset, keys)
         };
-        Self { store, dataset, id, token, owner, steps, partitions }
+        let announced = steps.pending || !partitions.is_empty();
+        Self { store, dataset, id, token, owner, steps, partitions, announced }
     }
 
     /// Whether all its keys lie in one slot.
@@ -121,7 +126,7 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
         (self.steps.after, self.steps.last) = (steps.after, steps.last);
 
         let home = self.home(seen);
-        if !self.partitions.is_empty() {
+        if self.announced {
             let value = self.id.to_string().into_bytes().into();
             let pending = Change::Put { key: pending_key(self.dataset), value, until: None };
             if !self.store.apply(&home, vec![pending]).await? {
@@ -225,7 +230,7 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
     }
 
     async fn end(&self) -> Result<bool, Error> {
-        if self.partitions.is_empty() {
+        if !self.announced {
             return Ok(true);
         }
         let key = pending_key(self.dataset);

@@ -10,3 +10,10 @@ mod verbs;
 
 /// Uploads and reads while the cluster changes under them.
 mod upheaval;
+
+/// Writers that die or are held up on the way.
+mod dying;
+
+/// A store that stops a program before any of its steps.
+#[path = "../suite/support/stepping.rs"]
+mod stepping;
