@@ -94,7 +94,7 @@ async fn greet(
             // Not reached: this is asked before anything is known to be a cluster.
             View::Cluster { .. } => return Ok(Mode::Cluster),
         };
-        Ok(mode_of(&node).await?)
+        mode_of(&node).await
     };
     first_contact(network, options, address, ask).await
 }

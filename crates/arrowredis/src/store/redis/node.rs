@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::redis::{RedisConnectionInfo, Value, cmd};
+use futures::future::BoxFuture;
 use tokio_rustls::TlsConnector;
 
 use super::address::Host;
@@ -80,7 +81,12 @@ impl Node {
         self.lines.iter().filter_map(Shared::last).for_each(|wire| wire.cut());
     }
 
-    async fn connect(&self) -> Result<Wire, Trouble> {
+    /// Boxed: it is deep, and part of whatever waits for an answer.
+    fn connect(&self) -> BoxFuture<'_, Result<Wire, Trouble>> {
+        Box::pin(self.connect_in_time())
+    }
+
+    async fn connect_in_time(&self) -> Result<Wire, Trouble> {
         let (timeout, name) = (self.setup.options.connect_timeout, &self.name);
         let connected = tokio::time::timeout(timeout, self.connect_slowly()).await;
         let connected = connected.unwrap_or_else(|_| Err(Trouble::connect_timeout(name, timeout)));

@@ -3,11 +3,10 @@
 //! Requests that are repeated here do the same however often they are done. What does not is its
 //! caller's matter.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::redis::{Cmd, Value};
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
 use super::address::Host;
 use super::network::{Network, View};
@@ -51,7 +50,19 @@ enum Way {
 }
 
 /// Asks until every request has its answer, in their order, or one cannot be had.
-pub(super) async fn answers(
+///
+/// Boxed, so that what waits for it does not hold the types of all that this waits for.
+pub(super) fn answers<'a>(
+    network: &'a Network,
+    requests: &'a [Request],
+    whom: Whom,
+    patience: &'a mut Patience,
+    notes: &'a Notes,
+) -> BoxFuture<'a, Result<Vec<Value>, Unanswered>> {
+    Box::pin(ask_until_answered(network, requests, whom, patience, notes))
+}
+
+async fn ask_until_answered(
     network: &Network,
     requests: &[Request],
     whom: Whom,
@@ -119,6 +130,13 @@ pub(super) async fn answers(
     }
 }
 
+/// Requests that the same server is asked together.
+struct Group {
+    node: Arc<Node>,
+    asking: bool,
+    indices: Vec<usize>,
+}
+
 /// Asks each open request once: those for the same server together, all servers at once.
 async fn ask_once(
     network: &Network,
@@ -132,18 +150,21 @@ async fn ask_once(
         Err(trouble) => return open.iter().map(|at| (*at, Err(trouble.clone()))).collect(),
     };
     let mut round = Vec::with_capacity(open.len());
-    let mut groups: HashMap<(Arc<str>, bool), (Arc<Node>, Vec<usize>)> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
     for at in open {
         match find(&view, &requests[*at].key, &ways[*at], whom) {
             Ok((node, asking)) => {
-                let name = Arc::clone(&node.name);
-                let group = groups.entry((name, asking)).or_insert_with(|| (node, Vec::new()));
-                group.1.push(*at);
+                let same =
+                    |group: &&mut Group| Arc::ptr_eq(&group.node, &node) && group.asking == asking;
+                match groups.iter_mut().find(same) {
+                    Some(group) => group.indices.push(*at),
+                    None => groups.push(Group { node, asking, indices: vec![*at] }),
+                }
             }
             Err(trouble) => round.push((*at, Err(trouble))),
         }
     }
-    let asked = groups.into_iter().map(async |((_, asking), (node, indices))| {
+    let asked = groups.into_iter().map(async |Group { node, asking, indices }| {
         let answers = ask_node(&node, requests, &indices, asking).await;
         indices.into_iter().zip(answers).collect::<Vec<_>>()
     });
@@ -162,7 +183,7 @@ fn find(view: &View<'_>, key: &str, way: &Way, whom: Whom) -> Result<(Arc<Node>,
         Way::BySlot => Ok((own()?, false)),
         Way::Moved(host) | Way::Ask(host) => {
             let asking = matches!(way, Way::Ask(_));
-            Ok(match view.named(&with_name(host, &own)) {
+            Ok(match view.named(&with_name(host, own)) {
                 Some(node) => (node, asking),
                 None => (own()?, false),
             })
