@@ -48,8 +48,8 @@ pub use trouble::Trouble;
 /// Keys asked for in one pipeline of short replies: about 100 KB of commands.
 const KEYS_PER_PIPELINE: usize = 1_000;
 
-/// How often a large value is sent to a server that ends the connection each time and does not say
-/// what its limits are.
+/// How often something large is asked of a server that ends the connection each time: a value is sent
+/// whose limits it does not tell, or many values are asked for together.
 const MOST_CUTS: u32 = 2;
 
 /// From what length on a value may be too long for some server.
@@ -172,11 +172,21 @@ impl RedisStore {
         // alone, since the server builds a whole MGET reply before it sends any of it.
         let mut command = cmd("MGET");
         command.arg(keys);
-        match self.ask("MGET", first, command).await? {
-            Value::Array(replies) if replies.len() == keys.len() => {
+        let mut patience = Patience::new(&self.0.options).with_most_cuts(MOST_CUTS);
+        match self.ask_with("MGET", first, command, &mut patience).await {
+            Ok(Value::Array(replies)) if replies.len() == keys.len() => {
                 self.read_values("MGET", keys, replies)
             }
-            other => Err(self.unexpected("MGET", first, &other)),
+            Ok(other) => Err(self.unexpected("MGET", first, &other)),
+            // A bound on what the server keeps for a client (client-output-buffer-limit) ends it.
+            Err(StoreError::Command { trouble, .. }) if trouble.was_cut() => {
+                tracing::warn!(
+                    "{trouble}: the connection was cut {MOST_CUTS} times while values were asked for \
+                     together, so they are asked for one by one"
+                );
+                self.single_values(keys, whom).await
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -228,6 +238,18 @@ impl RedisStore {
         *self.0.limit.get_or_init(|| found)
     }
 
+    /// Compares a value's length with what the server takes, which it would not say otherwise: it
+    /// ends the connection.
+    async fn check_length(&self, key: &str, len: u64) -> Result<Limit, StoreError> {
+        // No server can be told to take less than that.
+        let limit = if len >= LARGE { self.limit().await } else { Limit::DEFAULT };
+        if len <= limit.bytes {
+            return Ok(limit);
+        }
+        let (max, setting, address) = (limit.bytes, limit.setting, self.0.address.clone());
+        Err(StoreError::TooLarge { key: key.to_owned(), len, max, setting, address })
+    }
+
     async fn put_with(
         &self,
         key: &str,
@@ -241,11 +263,7 @@ impl RedisStore {
             command.arg("PXAT").arg(until.0);
         }
         let len = value.len() as u64;
-        let limit = if len >= LARGE { self.limit().await } else { Limit::DEFAULT };
-        if len > limit.bytes {
-            let (max, setting, address) = (limit.bytes, limit.setting, self.0.address.clone());
-            return Err(StoreError::TooLarge { key: key.to_owned(), len, max, setting, address });
-        }
+        let limit = self.check_length(key, len).await?;
         let mut patience = Patience::new(&self.0.options);
         if len >= LARGE && !limit.is_known {
             patience = patience.with_most_cuts(MOST_CUTS);
@@ -482,6 +500,11 @@ impl ChunkStore for RedisStore {
 
     async fn apply(&self, guard: &Guard, changes: Vec<Change>) -> Result<bool, StoreError> {
         let Some(key) = guard.any_key(&changes).map(str::to_owned) else { return Ok(true) };
+        for change in &changes {
+            if let Change::Put { key, value, .. } = change {
+                self.check_length(key, value.len() as u64).await?;
+            }
+        }
         let mut patience = Patience::new(&self.0.options);
         let command = script::apply(guard, &changes);
         match self.ask_with("EVAL", &key, command, &mut patience).await? {
