@@ -1,34 +1,35 @@
 //! VERB: an Arrow file or stream, batch by batch, into a store.
 
+mod assigned;
 mod compact;
 mod partition;
+mod survey;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow_array::RecordBatch;
-use arrow_select::take::take_record_batch;
 use futures::future::{self, Either};
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
-use crate::dataset::{ChunkId, DatasetName, PartitionId};
-use crate::error::{Error, FileError};
-use crate::ipc::batch_metadata::BatchMetadata;
+use crate::dataset::DatasetName;
+use crate::error::Error;
+use crate::ipc::Codec;
 use crate::ipc::source::Source;
-use crate::ipc::{Codec, IpcError};
 use crate::key::chunk_key;
-use crate::manifest::StoredCodec;
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::publish::{Planned, Publication, PublishOptions};
+use crate::publish::{Publication, PublishOptions};
 use crate::report::SplitReport;
 use crate::store::ChunkStore;
 
-use compact::compact;
-pub(crate) use partition::{Assigned, Partitioner};
+pub(crate) use assigned::Assigned;
+pub(crate) use partition::Partitioner;
+pub(crate) use survey::{Survey, survey};
+
+use assigned::Part;
 
 /// How to split.
 ///
@@ -143,54 +144,6 @@ async fn split_source<S: ChunkStore>(
     })
 }
 
-/// What a file holds, learnt by walking it once before anything of it is stored.
-#[derive(Debug)]
-pub(crate) struct Survey {
-    pub(crate) work: Work,
-    pub(crate) planned: Planned,
-    /// The chunks, in file order.
-    pub(crate) ids: Vec<ChunkId>,
-    codec: StoredCodec,
-    /// The partition of the first rows.
-    pub(crate) first: PartitionId,
-}
-
-pub(crate) async fn survey(
-    assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
-    codec: Option<Codec>,
-) -> Result<Survey, Error> {
-    let mut assigned = std::pin::pin!(assigned);
-    let (mut work, mut planned) = (Work::default(), Planned::default());
-    let (mut ids, mut first, mut stored) = (Vec::new(), None, None);
-    while let Some(assigned) = assigned.try_next().await? {
-        work += Work { chunks: 1, rows: assigned.rows(), bytes: 0 };
-        planned.chunks += 1;
-        ids.push(assigned.id());
-        planned.bytes = planned.bytes.saturating_add(least_bytes(&assigned, codec)?);
-        let own = codec.unwrap_or(assigned.codec());
-        stored = Some(stored.unwrap_or(StoredCodec::All(own)).and(own));
-        if assigned.rows() > 0 {
-            first.get_or_insert(assigned.id().partition);
-        }
-    }
-    tracing::debug!(chunks = work.chunks, rows = work.rows, "the file is whole");
-    let codec = stored.unwrap_or(StoredCodec::All(Codec::Uncompressed));
-    Ok(Survey { work, planned, ids, codec, first: first.unwrap_or(PartitionId(0)) })
-}
-
-/// How many bytes a chunk will take at least, as far as that is known without making it.
-fn least_bytes(assigned: &Assigned, codec: Option<Codec>) -> Result<u64, Error> {
-    match (assigned, codec) {
-        (Assigned::Whole(_, block), None) => {
-            Chunk::forwarded(block).map(|value| value.len() as u64).map_err(Error::Encode)
-        }
-        (Assigned::Whole(_, block), Some(Codec::Uncompressed)) => {
-            Ok(block.bytes_to_decode().max(block.message.body.len() as u64))
-        }
-        _ => Ok(0),
-    }
-}
-
 /// Bodies that are longer are forwarded on another thread: their checksum takes some 10 µs or more.
 const LONG_BODY: usize = 128 * 1024;
 
@@ -201,44 +154,27 @@ fn encode(
     path: Arc<Path>,
 ) -> impl Stream<Item = Result<Chunk, Error>> + Send {
     let make = move |assigned| match (assigned, codec) {
-        (Assigned::Whole(id, block), None) if block.message.body.len() <= LONG_BODY => {
+        (Assigned { id, part: Part::Whole(block) }, None)
+            if block.message.body.len() <= LONG_BODY =>
+        {
             Either::Left(future::ready(Chunk::forward(id, &block).map_err(Error::Encode)))
         }
         (assigned, codec) => {
             let path = Arc::clone(&path);
-            Either::Right(pipeline::run(move || make_chunk(assigned, codec, &path)))
+            Either::Right(pipeline::run(move || make_chunk(&assigned, codec, &path)))
         }
     };
     assigned.map_ok(make).try_buffer_unordered(pipeline::cores())
 }
 
-fn make_chunk(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
-    if let (Assigned::Whole(id, block), None) = (&assigned, codec) {
+fn make_chunk(assigned: &Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
+    let Assigned { id, part } = assigned;
+    if let (Part::Whole(block), None) = (part, codec) {
         return Chunk::forward(*id, block).map_err(Error::Encode);
     }
-    let id = assigned.id();
-    let codec = codec.unwrap_or(assigned.codec());
-    let metadata = match &assigned {
-        Assigned::Whole(_, block) => block.metadata(),
-        Assigned::Rows(_, divided, _) => divided.block().metadata(),
-        Assigned::Made(..) => BatchMetadata::default(),
-    };
-    let batch = rows_of(assigned, path)?;
-    Chunk::encode_with(id, &batch, &metadata, codec).map_err(Error::Encode)
-}
-
-/// The rows of a chunk-to-be; `path` is named in errors.
-pub(crate) fn rows_of(assigned: Assigned, path: &Path) -> Result<RecordBatch, FileError> {
-    let content = |source| FileError::Content { path: path.to_owned(), source };
-    match assigned {
-        Assigned::Whole(_, block) => block.decode().map_err(content),
-        Assigned::Rows(_, divided, rows) => {
-            let batch = divided.batch().map_err(content)?;
-            let rows = take_record_batch(batch, &rows).and_then(|rows| compact(&rows));
-            rows.map_err(|error| content(IpcError::arrow("a batch cannot be divided")(error)))
-        }
-        Assigned::Made(_, batch) => Ok(batch),
-    }
+    let codec = codec.unwrap_or(part.codec());
+    let batch = part.decode(path)?;
+    Chunk::encode_with(*id, &batch, &part.metadata(), codec).map_err(Error::Encode)
 }
 
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.

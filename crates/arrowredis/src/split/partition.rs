@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
@@ -12,70 +12,15 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
+use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
-use crate::ipc::{Codec, IpcError};
 use crate::report::PartitionedBy;
+
+use super::assigned::{Assigned, Divided, Part};
 
 /// The column whose values are partition numbers.
 const COLUMN: &str = "partition";
-
-/// A batch, or some rows of one, with its place in the dataset.
-#[derive(Debug)]
-pub(crate) enum Assigned {
-    /// A batch that belongs to one partition as it is.
-    Whole(ChunkId, Block),
-    /// The rows of a batch that belong to one of its several partitions.
-    Rows(ChunkId, Arc<Divided>, UInt64Array),
-    /// A batch that stands in no file.
-    Made(ChunkId, RecordBatch),
-}
-
-impl Assigned {
-    pub(crate) fn id(&self) -> ChunkId {
-        match self {
-            Self::Whole(id, _) | Self::Rows(id, ..) | Self::Made(id, _) => *id,
-        }
-    }
-
-    /// How the rows are compressed where they lie.
-    pub(crate) fn codec(&self) -> Codec {
-        match self {
-            Self::Whole(_, block) => block.codec(),
-            Self::Rows(_, divided, _) => divided.block.codec(),
-            Self::Made(..) => Codec::Uncompressed,
-        }
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        match self {
-            Self::Whole(_, block) => block.rows(),
-            Self::Rows(_, _, rows) => rows.len() as u64,
-            Self::Made(_, batch) => batch.num_rows() as u64,
-        }
-    }
-}
-
-/// A batch of several partitions, decoded by whoever needs it first.
-#[derive(Debug)]
-pub(crate) struct Divided {
-    block: Block,
-    batch: OnceLock<RecordBatch>,
-}
-
-impl Divided {
-    pub(crate) fn block(&self) -> &Block {
-        &self.block
-    }
-
-    pub(crate) fn batch(&self) -> Result<&RecordBatch, IpcError> {
-        if let Some(batch) = self.batch.get() {
-            return Ok(batch);
-        }
-        let batch = self.block.decode()?;
-        Ok(self.batch.get_or_init(|| batch))
-    }
-}
 
 /// Numbers partitions and batches in file order.
 #[derive(Debug, Clone)]
@@ -161,7 +106,8 @@ impl Partitioner {
                         ended = true;
                         if self.blocks_seen == 0 {
                             let batch = RecordBatch::new_empty(Arc::clone(&schema));
-                            ready.push_back(Assigned::Made(ChunkId::new(0, 0), batch));
+                            let part = Part::Made(batch);
+                            ready.push_back(Assigned { id: ChunkId::new(0, 0), part });
                         }
                     }
                 }
@@ -204,9 +150,10 @@ impl Partitioner {
         for (row, value) in values.values().iter().enumerate() {
             rows.entry(PartitionId(*value)).or_default().push(row as u64);
         }
-        let divided = Arc::new(Divided { block, batch: OnceLock::new() });
+        let divided = Divided::new(block);
         let place = |(partition, rows): (_, Vec<u64>)| {
-            Ok(Assigned::Rows(self.next_chunk(partition)?, Arc::clone(&divided), rows.into()))
+            let part = Part::Rows(Arc::clone(&divided), rows.into());
+            Ok(Assigned { id: self.next_chunk(partition)?, part })
         };
         rows.into_iter().map(place).collect()
     }
@@ -239,7 +186,7 @@ impl Partitioner {
     }
 
     fn whole(&mut self, partition: PartitionId, block: Block) -> Result<Assigned, Error> {
-        Ok(Assigned::Whole(self.next_chunk(partition)?, block))
+        Ok(Assigned { id: self.next_chunk(partition)?, part: Part::Whole(block) })
     }
 
     fn next_chunk(&mut self, partition: PartitionId) -> Result<ChunkId, Error> {

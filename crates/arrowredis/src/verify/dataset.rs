@@ -22,7 +22,7 @@ use crate::progress::{Progress, Work};
 use crate::read::{Edition, Mismatch, ReadOptions, Reading, sound_value};
 use crate::report::{DatasetVerifyReport, Difference, VerifyReport};
 use crate::schema_difference::schema_difference;
-use crate::split::{Assigned, Partitioner, Survey, rows_of, survey};
+use crate::split::{Assigned, Partitioner, Survey, survey};
 use crate::store::ChunkStore;
 
 use super::compare::{Found, first_difference};
@@ -140,12 +140,12 @@ impl<S: ChunkStore> Sides<'_, S> {
         let budget = &ByteBudget::new(BYTES_AT_ONCE);
         let mut compared = assigned
             .and_then(|assigned| async move {
-                let entry = self.entry(assigned.id());
+                let entry = self.entry(assigned.id);
                 let permit = budget.acquire(entry.map_or(0, |entry| entry.bytes)).await;
                 Ok((assigned, permit))
             })
             .map_ok(|(assigned, permit)| async move {
-                let rows = assigned.rows();
+                let rows = assigned.part.rows();
                 let difference = self.compare_chunk(assigned).await?;
                 drop(permit);
                 Ok((rows, difference))
@@ -181,7 +181,7 @@ impl<S: ChunkStore> Sides<'_, S> {
     }
 
     async fn compare_chunk(&self, assigned: Assigned) -> Result<Option<Difference>, Error> {
-        let (id, rows) = (assigned.id(), assigned.rows());
+        let (id, rows) = (assigned.id, assigned.part.rows());
         let key = chunk_key(&self.dataset, id);
         let differ = |stored: String| {
             let (key, file) = (key.clone(), format!("{rows} rows"));
@@ -203,7 +203,7 @@ impl<S: ChunkStore> Sides<'_, S> {
                 .map_err(IpcError::arrow("its batches cannot be joined"))
                 .map_err(damaged)?;
             let content = |source| FileError::Content { path: file.to_path_buf(), source };
-            let found = differing(&rows_of(assigned, &file)?, &stored).map_err(content)?;
+            let found = differing(&assigned.part.decode(&file)?, &stored).map_err(content)?;
             Ok::<_, Error>(found.map(|Found { row, column, value1, value2 }| {
                 Difference::StoredValue { key, row: row as u64, column, value1, value2 }
             }))
