@@ -23,6 +23,9 @@ mod dividing;
 /// Reads: selections, what is absent, what is no chunk, budgets.
 mod reading;
 
+/// One very long chunk, and very many.
+mod large;
+
 /// Damaged files and values: an error each time, and never a panic.
 mod damage;
 
