@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint build redis interop
+.PHONY: demo test lint deny build redis interop
 
 # The main job, on a Redis server of its own: generate, store, read back, compare.
 demo: redis
@@ -19,6 +19,10 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
+
+# The licences, bans and sources of all dependencies.
+deny:
+	scripts/deny
 
 redis:
 	@scripts/need-redis

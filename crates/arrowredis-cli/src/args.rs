@@ -10,6 +10,7 @@ use arrowredis::ipc::Codec;
 use arrowredis::publish::{PublishOptions, Replace};
 use arrowredis::read::{Partitions, ReadOptions};
 use arrowredis::split::SplitOptions;
+use bytesize::ByteSize;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
 
@@ -160,6 +161,10 @@ pub(crate) struct Split {
     /// Keep the file's own compression and forward its messages, or encode them anew
     #[arg(long, value_name = "CODEC", default_value = "keep")]
     compression: KeptOrCodec,
+    /// Longest chunk as it is stored, such as 1000000, 64MB (10^6 bytes) or 64MiB (2^20); a batch
+    /// that would be longer is divided into several [default: any]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_chunk_bytes: Option<u64>,
     /// Chunks that may be on their way at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     max_inflight: usize,
@@ -210,6 +215,7 @@ impl Split {
         SplitOptions {
             batches: self.batches,
             compression: self.compression.codec(),
+            max_chunk_bytes: self.max_chunk_bytes,
             max_inflight: self.max_inflight,
             publish: self.published.options(),
             ..SplitOptions::default()
@@ -272,7 +278,8 @@ pub(crate) struct Verify {
     /// The dataset to check, chunk by chunk, against its manifest
     #[arg(value_name = "PREFIX")]
     pub(crate) prefix: Option<DatasetName>,
-    /// Check it against what a split of this Arrow IPC file or stream would store, instead
+    /// Check it against what a split of this Arrow IPC file or stream would store, instead, with
+    /// whatever --max-chunk-bytes
     #[arg(value_name = "FILE", requires = "prefix")]
     pub(crate) file: Option<PathBuf>,
     /// As given to that split
@@ -402,6 +409,14 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 
 fn new_life(text: &str) -> Result<NewLife, String> {
     if text == "never" { Ok(NewLife::Forever) } else { lifetime(text).map(NewLife::For) }
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    match text.parse::<ByteSize>() {
+        Ok(ByteSize(0)) => Err("expected 1 byte or more".to_owned()),
+        Ok(ByteSize(bytes)) => Ok(bytes),
+        Err(_) => Err("expected a number of bytes such as 1000000, 64MB or 64MiB".to_owned()),
+    }
 }
 
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {

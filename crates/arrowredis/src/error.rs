@@ -11,6 +11,7 @@ use crate::dataset::NameError;
 use crate::ipc::IpcError;
 use crate::manifest::ManifestError;
 use crate::publish::PublishError;
+use crate::split::Undividable;
 use crate::store::StoreError;
 
 /// Why a verb did not do what it was asked.
@@ -200,6 +201,19 @@ pub enum FileError {
         /// The value.
         found: String,
     },
+    /// One of its batches would be a longer chunk than there may be, and cannot be divided.
+    #[error(
+        "cannot store {path:?} in chunks of at most {most} bytes; give more with --max-chunk-bytes, \
+         or write the file with shorter values or smaller dictionaries"
+    )]
+    Undividable {
+        /// The file.
+        path: PathBuf,
+        /// The longest chunk that there may be.
+        most: u64,
+        /// What stands in the way.
+        source: Undividable,
+    },
     /// It cannot be created: no such folder, no permission.
     #[error("cannot create {path:?}")]
     Create {
@@ -241,6 +255,7 @@ impl FileError {
             | Self::NotRegular { .. }
             | Self::Content { .. }
             | Self::Partition { .. }
+            | Self::Undividable { .. }
             | Self::Create { .. }
             | Self::Dictionaries { .. } => ErrorClass::Usage,
             Self::Write { .. } | Self::Stream { .. } => ErrorClass::Unexpected,

@@ -24,6 +24,27 @@ fn what_is_generated_and_split_is_read_back_equal() {
 }
 
 #[test]
+fn long_batches_are_divided_and_are_the_same_rows() {
+    let world = World::with_server();
+    world.done(&format!("{GEN} --dict-strings --string-cardinality 50"));
+    let whole = world.done("split --inp d.arrow --prefix d --json").json();
+    for (limit, chunks) in [("1GiB", 6..=6), ("24KiB", 12..=24)] {
+        let stored = world
+            .done(&format!("split --inp d.arrow --prefix {limit} --max-chunk-bytes {limit} --json"))
+            .json();
+        assert_eq!(stored["rows"], whole["rows"]);
+        assert!(chunks.contains(&stored["chunks"].as_u64().unwrap()), "{limit}: {stored}");
+        world.done(&format!("verify {limit}"));
+        let verdict = world.done(&format!("verify {limit} d.arrow"));
+        assert!(verdict.text().starts_with("Equal"), "{verdict:?}");
+        world.done(&format!("read --prefix {limit} --out copy.arrow"));
+        world.done("verify --file1 d.arrow --file2 copy.arrow");
+    }
+    let help = world.done("split --help");
+    assert!(help.text().contains("--max-chunk-bytes <BYTES>"), "{}", help.text());
+}
+
+#[test]
 fn the_human_output_says_what_the_seed_says() {
     let world = World::with_server();
     let shown = world.done(GEN);

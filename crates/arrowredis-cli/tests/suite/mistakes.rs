@@ -38,6 +38,11 @@ fn wrong_usage_names_the_flag_and_what_it_takes() {
         ("split --inp d --prefix p --compression gzip", &["keep, zstd, lz4, uncompressed"]),
         ("split --inp d --prefix p --max-inflight 0", &["1 or more"]),
         ("split --inp d --prefix p --cluster maybe", &["auto, on, off"]),
+        ("split --inp d --prefix p --max-chunk-bytes 0", &["--max-chunk-bytes", "1 byte or more"]),
+        ("split --inp d --prefix p --max-chunk-bytes 0.3B", &["1 byte or more"]),
+        ("split --inp d --prefix p --max-chunk-bytes many", &["'many'", "64MB or 64MiB"]),
+        ("split --inp d --prefix p --max-chunk-bytes 64q", &["'64q'", "64MB or 64MiB"]),
+        ("split --inp d --prefix p --max-chunk-bytes=-1", &["'-1'", "64MB or 64MiB"]),
         ("read --prefix p --partitions x", &["\"x\"", "0,3-7"]),
         ("read --prefix p --partitions 3-1", &["\"3-1\""]),
         ("read --prefix p --pipeline 0", &["1 or more"]),
@@ -161,6 +166,18 @@ fn a_file_that_is_not_arrow_is_named() {
         refused(&world.run(&format!("split --inp {file} --prefix p")), 2, parts);
         refused(&world.run(&format!("verify --file1 whole --file2 {file}")), 2, parts);
     }
+}
+
+#[test]
+fn chunks_too_short_for_a_row_are_refused_before_anything_is_stored() {
+    let world = World::with_server();
+    world.done("gen --out d --partitions 1 --batches 2 --rows 10");
+    refused(
+        &world.run("split --inp d --prefix p --max-chunk-bytes 1kB"),
+        2,
+        &["in chunks of at most 1000 bytes", "--max-chunk-bytes", "row 0", "schema"],
+    );
+    refused(&world.run("read --prefix p"), 4, &["no chunk of dataset 'p'"]);
 }
 
 #[test]

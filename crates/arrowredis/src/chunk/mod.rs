@@ -35,16 +35,17 @@ impl Chunk {
     /// # Errors
     /// [`IpcError`] when the batch holds something that Arrow IPC cannot express.
     pub fn encode(id: ChunkId, batch: &RecordBatch, codec: Codec) -> Result<Self, IpcError> {
-        Self::encode_with(id, batch, &BatchMetadata::default(), codec)
+        let value = Self::encoded(batch, &BatchMetadata::default(), codec)?;
+        Ok(Self::new(id, batch.num_rows() as u64, value))
     }
 
-    /// Like [`Chunk::encode`], with what the batch's message carried where it came from.
-    pub(crate) fn encode_with(
-        id: ChunkId,
+    /// The value that [`Chunk::encode`] makes, with what the batch's message carried where it came
+    /// from.
+    pub(crate) fn encoded(
         batch: &RecordBatch,
         metadata: &BatchMetadata,
         codec: Codec,
-    ) -> Result<Self, IpcError> {
+    ) -> Result<Payload, IpcError> {
         let mut pieces = Pieces::default();
         let schema = encode_schema(&batch.schema());
         pieces.message(&schema.metadata, &schema.body)?;
@@ -53,20 +54,15 @@ impl Chunk {
         for message in dictionaries.iter().chain([&body]) {
             pieces.message(&message.metadata, &message.body)?;
         }
-        Ok(Self::new(id, batch.num_rows() as u64, pieces.finish().into()))
+        Ok(pieces.finish().into())
     }
 
     /// A chunk of a value that is encoded already.
-    fn new(id: ChunkId, rows: u64, payload: Payload) -> Self {
+    pub(crate) fn new(id: ChunkId, rows: u64, payload: Payload) -> Self {
         Self { id, rows, checksum: Checksum::of_payload(&payload), payload }
     }
 
-    /// Takes a batch's messages as they lie in a file or stream, without decoding or copying them.
-    pub(crate) fn forward(id: ChunkId, block: &Block) -> Result<Self, IpcError> {
-        Ok(Self::new(id, block.rows(), Self::forwarded(block)?))
-    }
-
-    /// The value that [`Chunk::forward`] makes.
+    /// A batch's messages as they lie in a file or stream, not decoded and not copied.
     pub(crate) fn forwarded(block: &Block) -> Result<Payload, IpcError> {
         let mut pieces = Pieces::default();
         let schema = &block.schema.message;

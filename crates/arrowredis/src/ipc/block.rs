@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::RecordBatchDecoder;
+use arrow_schema::DataType;
 
 use super::batch_metadata::BatchMetadata;
 use super::check::{BatchShape, check_batch};
 use super::dictionaries::Dictionaries;
 use super::guard::guard;
 use super::message::Message;
-use super::schema::{SchemaMessage, refuse_header};
+use super::schema::{SchemaMessage, children, refuse_header};
 use super::{Codec, IpcError};
 
 /// A batch message whose metadata agrees with its body and its schema.
@@ -60,6 +61,17 @@ impl Block {
         self.shape.bytes_to_decode()
     }
 
+    /// Most bytes of a stream that the batch, or some of its rows, is encoded to with all that it
+    /// needs, whatever the codec.
+    pub(crate) fn most_encoded_bytes(&self) -> u64 {
+        let fields = self.schema.schema.fields();
+        let dictionaries = fields.iter().map(|field| dictionaries_in(field.data_type())).sum();
+        let dictionary = self.dictionaries.most_encoded_bytes();
+        most_encoded_bytes(&self.schema.message, 0)
+            .saturating_add(dictionary.saturating_mul(dictionaries))
+            .saturating_add(most_encoded_bytes(&self.message, self.shape.decoded_bytes))
+    }
+
     /// The batch as arrays, fully validated.
     pub(crate) fn decode(&self) -> Result<RecordBatch, IpcError> {
         self.decode_columns(None)
@@ -86,5 +98,23 @@ impl Block {
             .and_then(|decoder| decoder.with_projection(columns).read_record_batch())
             .map_err(IpcError::arrow("a record batch is damaged"))
         })
+    }
+}
+
+/// Most bytes that encoding what a message holds can take, if it holds so many bytes of buffers.
+///
+/// Each buffer may get a length, padding and an offset where it had none, less than 128 bytes in
+/// all, and its place in the metadata takes 16: nine times the metadata cover it and the metadata
+/// itself. Another kilobyte covers what other writers leave out.
+pub(super) fn most_encoded_bytes(message: &Message, decoded_bytes: u64) -> u64 {
+    let metadata = message.metadata.len() as u64;
+    metadata.saturating_mul(9).saturating_add(1024).saturating_add(decoded_bytes)
+}
+
+/// How often a type holds a dictionary. Fields that share one get one each when they are encoded.
+fn dictionaries_in(data_type: &DataType) -> u64 {
+    match data_type {
+        DataType::Dictionary(_, values) => 1 + dictionaries_in(values),
+        other => children(other).iter().map(|child| dictionaries_in(child.data_type())).sum(),
     }
 }

@@ -9,6 +9,7 @@ use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::read_dictionary;
 
 use super::IpcError;
+use super::block::most_encoded_bytes;
 use super::check::{BatchShape, check_batch};
 use super::guard::guard;
 use super::message::Message;
@@ -106,6 +107,14 @@ impl Dictionaries {
     /// Bytes of memory that decoding all of them takes beyond the messages' own.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
         self.messages.values().flatten().map(|(_, shape)| shape.bytes_to_decode()).sum()
+    }
+
+    /// Most bytes that encoding all of them takes, whatever the codec.
+    pub(crate) fn most_encoded_bytes(&self) -> u64 {
+        let messages = self.messages.values().flatten();
+        messages.fold(0, |sum, (message, shape)| {
+            sum.saturating_add(most_encoded_bytes(message, shape.decoded_bytes))
+        })
     }
 
     /// The values by dictionary id, decoded at the first call.

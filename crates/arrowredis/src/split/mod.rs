@@ -1,40 +1,44 @@
 //! VERB: an Arrow file or stream, batch by batch, into a store.
 
+mod assigned;
 mod compact;
+mod divide;
+mod form;
 mod partition;
+mod survey;
+mod undividable;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow_array::RecordBatch;
-use arrow_select::take::take_record_batch;
 use futures::future::{self, Either};
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::budget::ByteBudget;
 use crate::chunk::Chunk;
-use crate::dataset::{ChunkId, DatasetName, PartitionId};
-use crate::error::{Error, FileError};
-use crate::ipc::batch_metadata::BatchMetadata;
+use crate::dataset::DatasetName;
+use crate::error::{Error, OptionsError};
+use crate::ipc::Codec;
 use crate::ipc::source::Source;
-use crate::ipc::{Codec, IpcError};
 use crate::key::chunk_key;
-use crate::manifest::StoredCodec;
 use crate::pipeline;
 use crate::progress::{Progress, Work};
-use crate::publish::{Planned, Publication, PublishOptions};
+use crate::publish::{Publication, PublishOptions};
 use crate::report::SplitReport;
 use crate::store::ChunkStore;
 
-use compact::compact;
-pub(crate) use partition::{Assigned, Partitioner};
+pub(crate) use assigned::{Assigned, Part};
+pub(crate) use form::Form;
+pub(crate) use partition::Partitioner;
+pub(crate) use survey::{Survey, survey};
+pub use undividable::Undividable;
 
 /// How to split.
 ///
 /// # Defaults
-/// Batches divided by the `partition` column or all in partition 0, messages kept as they are,
-/// 256 chunks and 64 MiB in flight, no dataset replaced.
+/// Batches divided by the `partition` column or all in partition 0, however long, messages kept as
+/// they are, 256 chunks and 64 MiB in flight, no dataset replaced.
 #[derive(Debug, Clone)]
 pub struct SplitOptions {
     /// Batches to a partition, in file order, for files without an integer column `partition`.
@@ -42,6 +46,10 @@ pub struct SplitOptions {
     pub batches: Option<u32>,
     /// `None` keeps each batch's messages as they lie in the file; a codec encodes them anew.
     pub compression: Option<Codec>,
+    /// Longest value of a chunk in bytes, 1 or more. A batch that would be longer is divided by rows
+    /// into chunks that follow one another in its partition, each with its codec and all the
+    /// dictionaries that it needs. `None` leaves batches as they are.
+    pub max_chunk_bytes: Option<u64>,
     /// Chunks that may be on their way at once, 1 or more.
     pub max_inflight: usize,
     /// Bytes of chunks that may be on their way at once. A chunk that is larger goes alone.
@@ -55,6 +63,7 @@ impl Default for SplitOptions {
         Self {
             batches: None,
             compression: None,
+            max_chunk_bytes: None,
             max_inflight: 256,
             // Several chunks of a few MB keep the wire busy; more only takes memory, of which the
             // client holds up to three copies on the way to the socket.
@@ -73,10 +82,11 @@ impl Default for SplitOptions {
 ///
 /// # Errors
 /// [`Error::File`] when the file is not whole Arrow IPC; its framing and its partition numbers are
-/// looked at before anything is stored. [`Error::Publish`] when the name is taken, somebody else is
-/// writing it, or it does not fit. [`Error::Upload`] when the store fails on the way, or when values
-/// that had to be decoded turn out to be damaged. Nothing is published then, and what was stored
-/// vanishes by itself.
+/// looked at before anything is stored, and so are batches that cannot be divided as
+/// `max_chunk_bytes` asks. [`Error::Options`] when that is 0. [`Error::Publish`] when the name is
+/// taken, somebody else is writing it, or it does not fit. [`Error::Upload`] when the store fails on
+/// the way, or when values that had to be decoded turn out to be damaged. Nothing is published then,
+/// and what was stored vanishes by itself.
 pub async fn split<S: ChunkStore>(
     store: &S,
     input: &Path,
@@ -85,6 +95,12 @@ pub async fn split<S: ChunkStore>(
     progress: &dyn Progress,
 ) -> Result<SplitReport, Error> {
     let started = Instant::now();
+    if options.max_chunk_bytes == Some(0) {
+        let expected = "1 or more".to_owned();
+        return Err(
+            OptionsError::OutOfRange { option: "max_chunk_bytes", found: 0, expected }.into()
+        );
+    }
     let path = input.to_owned();
     let (source, unmapped) = pipeline::run(move || Source::open(&path)).await?;
     let report = split_source(store, source, input, dataset, options, progress, started).await;
@@ -104,16 +120,18 @@ async fn split_source<S: ChunkStore>(
     let file_bytes = source.bytes();
     let partitioner = Partitioner::new(source.schema(), options.batches, input);
     let partitioned_by = partitioner.by();
-    let survey =
-        survey(pipeline::produce(partitioner.clone().assign(&source)), options.compression);
-    let Survey { work, planned, codec, first, .. } = survey.await?;
+    let form =
+        Form { codec: options.compression, most: options.max_chunk_bytes, path: Arc::from(input) };
+    let assigned = pipeline::produce(partitioner.clone().assign(&source));
+    let Survey { work, planned, codec, cuts, first, .. } = survey(assigned, form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });
 
     let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
     let schema = Arc::clone(source.schema());
-    let assigned = pipeline::produce(partitioner.starting_in(first).assign(&source));
+    let partitioner = partitioner.starting_in(first).with_cuts(cuts);
+    let assigned = pipeline::produce(partitioner.assign(&source));
     drop(source);
-    let chunks = encode(assigned, options.compression, input.into());
+    let chunks = make_chunks(assigned, form);
     let uploaded = upload(&publication, dataset, chunks, options, progress).await;
     let stored = match uploaded {
         Ok(stored) => stored,
@@ -143,102 +161,19 @@ async fn split_source<S: ChunkStore>(
     })
 }
 
-/// What a file holds, learnt by walking it once before anything of it is stored.
-#[derive(Debug)]
-pub(crate) struct Survey {
-    pub(crate) work: Work,
-    pub(crate) planned: Planned,
-    /// The chunks, in file order.
-    pub(crate) ids: Vec<ChunkId>,
-    codec: StoredCodec,
-    /// The partition of the first rows.
-    pub(crate) first: PartitionId,
-}
-
-pub(crate) async fn survey(
-    assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
-    codec: Option<Codec>,
-) -> Result<Survey, Error> {
-    let mut assigned = std::pin::pin!(assigned);
-    let (mut work, mut planned) = (Work::default(), Planned::default());
-    let (mut ids, mut first, mut stored) = (Vec::new(), None, None);
-    while let Some(assigned) = assigned.try_next().await? {
-        work += Work { chunks: 1, rows: assigned.rows(), bytes: 0 };
-        planned.chunks += 1;
-        ids.push(assigned.id());
-        planned.bytes = planned.bytes.saturating_add(least_bytes(&assigned, codec)?);
-        let own = codec.unwrap_or(assigned.codec());
-        stored = Some(stored.unwrap_or(StoredCodec::All(own)).and(own));
-        if assigned.rows() > 0 {
-            first.get_or_insert(assigned.id().partition);
-        }
-    }
-    tracing::debug!(chunks = work.chunks, rows = work.rows, "the file is whole");
-    let codec = stored.unwrap_or(StoredCodec::All(Codec::Uncompressed));
-    Ok(Survey { work, planned, ids, codec, first: first.unwrap_or(PartitionId(0)) })
-}
-
-/// How many bytes a chunk will take at least, as far as that is known without making it.
-fn least_bytes(assigned: &Assigned, codec: Option<Codec>) -> Result<u64, Error> {
-    match (assigned, codec) {
-        (Assigned::Whole(_, block), None) => {
-            Chunk::forwarded(block).map(|value| value.len() as u64).map_err(Error::Encode)
-        }
-        (Assigned::Whole(_, block), Some(Codec::Uncompressed)) => {
-            Ok(block.bytes_to_decode().max(block.message.body.len() as u64))
-        }
-        _ => Ok(0),
-    }
-}
-
-/// Bodies that are longer are forwarded on another thread: their checksum takes some 10 µs or more.
-const LONG_BODY: usize = 128 * 1024;
-
 /// Makes chunks: at once where small messages are only forwarded, else on all cores.
-fn encode(
+fn make_chunks(
     assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
-    codec: Option<Codec>,
-    path: Arc<Path>,
+    form: Form,
 ) -> impl Stream<Item = Result<Chunk, Error>> + Send {
-    let make = move |assigned| match (assigned, codec) {
-        (Assigned::Whole(id, block), None) if block.message.body.len() <= LONG_BODY => {
-            Either::Left(future::ready(Chunk::forward(id, &block).map_err(Error::Encode)))
+    let make = move |assigned: Assigned| {
+        if form.is_quick(&assigned.part) {
+            return Either::Left(future::ready(form.chunk(&assigned)));
         }
-        (assigned, codec) => {
-            let path = Arc::clone(&path);
-            Either::Right(pipeline::run(move || make_chunk(assigned, codec, &path)))
-        }
+        let form = form.clone();
+        Either::Right(pipeline::run(move || form.chunk(&assigned)))
     };
     assigned.map_ok(make).try_buffer_unordered(pipeline::cores())
-}
-
-fn make_chunk(assigned: Assigned, codec: Option<Codec>, path: &Path) -> Result<Chunk, Error> {
-    if let (Assigned::Whole(id, block), None) = (&assigned, codec) {
-        return Chunk::forward(*id, block).map_err(Error::Encode);
-    }
-    let id = assigned.id();
-    let codec = codec.unwrap_or(assigned.codec());
-    let metadata = match &assigned {
-        Assigned::Whole(_, block) => block.metadata(),
-        Assigned::Rows(_, divided, _) => divided.block().metadata(),
-        Assigned::Made(..) => BatchMetadata::default(),
-    };
-    let batch = rows_of(assigned, path)?;
-    Chunk::encode_with(id, &batch, &metadata, codec).map_err(Error::Encode)
-}
-
-/// The rows of a chunk-to-be; `path` is named in errors.
-pub(crate) fn rows_of(assigned: Assigned, path: &Path) -> Result<RecordBatch, FileError> {
-    let content = |source| FileError::Content { path: path.to_owned(), source };
-    match assigned {
-        Assigned::Whole(_, block) => block.decode().map_err(content),
-        Assigned::Rows(_, divided, rows) => {
-            let batch = divided.batch().map_err(content)?;
-            let rows = take_record_batch(batch, &rows).and_then(|rows| compact(&rows));
-            rows.map_err(|error| content(IpcError::arrow("a batch cannot be divided")(error)))
-        }
-        Assigned::Made(_, batch) => Ok(batch),
-    }
 }
 
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
@@ -12,70 +12,16 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
+use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
-use crate::ipc::{Codec, IpcError};
 use crate::report::PartitionedBy;
+
+use super::assigned::{Assigned, Divided, Part, Places};
+use super::divide::Cuts;
 
 /// The column whose values are partition numbers.
 const COLUMN: &str = "partition";
-
-/// A batch, or some rows of one, with its place in the dataset.
-#[derive(Debug)]
-pub(crate) enum Assigned {
-    /// A batch that belongs to one partition as it is.
-    Whole(ChunkId, Block),
-    /// The rows of a batch that belong to one of its several partitions.
-    Rows(ChunkId, Arc<Divided>, UInt64Array),
-    /// A batch that stands in no file.
-    Made(ChunkId, RecordBatch),
-}
-
-impl Assigned {
-    pub(crate) fn id(&self) -> ChunkId {
-        match self {
-            Self::Whole(id, _) | Self::Rows(id, ..) | Self::Made(id, _) => *id,
-        }
-    }
-
-    /// How the rows are compressed where they lie.
-    pub(crate) fn codec(&self) -> Codec {
-        match self {
-            Self::Whole(_, block) => block.codec(),
-            Self::Rows(_, divided, _) => divided.block.codec(),
-            Self::Made(..) => Codec::Uncompressed,
-        }
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        match self {
-            Self::Whole(_, block) => block.rows(),
-            Self::Rows(_, _, rows) => rows.len() as u64,
-            Self::Made(_, batch) => batch.num_rows() as u64,
-        }
-    }
-}
-
-/// A batch of several partitions, decoded by whoever needs it first.
-#[derive(Debug)]
-pub(crate) struct Divided {
-    block: Block,
-    batch: OnceLock<RecordBatch>,
-}
-
-impl Divided {
-    pub(crate) fn block(&self) -> &Block {
-        &self.block
-    }
-
-    pub(crate) fn batch(&self) -> Result<&RecordBatch, IpcError> {
-        if let Some(batch) = self.batch.get() {
-            return Ok(batch);
-        }
-        let batch = self.block.decode()?;
-        Ok(self.batch.get_or_init(|| batch))
-    }
-}
 
 /// Numbers partitions and batches in file order.
 #[derive(Debug, Clone)]
@@ -85,7 +31,9 @@ pub(crate) struct Partitioner {
     /// The next batch's number in each partition seen.
     next: HashMap<PartitionId, u32>,
     blocks_seen: u64,
+    parts_seen: u64,
     rows_seen: u64,
+    cuts: Cuts,
     /// Where batches without rows go: with those before them.
     current: PartitionId,
 }
@@ -118,7 +66,9 @@ impl Partitioner {
             path: path.to_owned(),
             next: HashMap::new(),
             blocks_seen: 0,
+            parts_seen: 0,
             rows_seen: 0,
+            cuts: Cuts::default(),
             current: PartitionId(0),
         }
     }
@@ -126,6 +76,19 @@ impl Partitioner {
     /// Puts batches without rows that come before all others into this partition.
     pub(crate) fn starting_in(self, partition: PartitionId) -> Self {
         Self { current: partition, ..self }
+    }
+
+    /// Does the same to parts that were assigned before that partition was known.
+    pub(crate) fn move_leading(&self, parts: &mut [(PartitionId, u64)], first: PartitionId) {
+        if let Rule::Column(_) = self.rule {
+            let leading = parts.iter_mut().take_while(|(_, rows)| *rows == 0);
+            leading.for_each(|(partition, _)| *partition = first);
+        }
+    }
+
+    /// Divides these parts further.
+    pub(crate) fn with_cuts(self, cuts: Cuts) -> Self {
+        Self { cuts, ..self }
     }
 
     /// What partition numbers are taken from.
@@ -161,7 +124,9 @@ impl Partitioner {
                         ended = true;
                         if self.blocks_seen == 0 {
                             let batch = RecordBatch::new_empty(Arc::clone(&schema));
-                            ready.push_back(Assigned::Made(ChunkId::new(0, 0), batch));
+                            let part = Part::Made(batch);
+                            let id = ChunkId::new(0, 0);
+                            ready.push_back(Assigned { id, part, first_row: 0 });
                         }
                     }
                 }
@@ -171,44 +136,43 @@ impl Partitioner {
     }
 
     fn place(&mut self, block: Block) -> Result<Vec<Assigned>, Error> {
+        let rows = block.rows();
         let placed = match self.rule {
-            Rule::Nothing => vec![self.whole(PartitionId(0), block)?],
+            Rule::Nothing => vec![(PartitionId(0), Part::Whole(block))],
             Rule::Batches(batches) => {
-                let partition = PartitionId(self.blocks_seen / u64::from(batches));
-                vec![self.whole(partition, block)?]
+                vec![(PartitionId(self.blocks_seen / u64::from(batches)), Part::Whole(block))]
             }
             Rule::Column(column) => self.place_by_column(column, block)?,
         };
+        let mut numbered = Vec::with_capacity(placed.len());
+        for (partition, part) in placed {
+            for part in self.cuts.apply(self.parts_seen, part) {
+                let id = self.next_chunk(partition)?;
+                numbered.push(Assigned { id, part, first_row: self.rows_seen });
+            }
+            self.parts_seen += 1;
+        }
         self.blocks_seen += 1;
-        Ok(placed)
+        self.rows_seen = self.rows_seen.saturating_add(rows);
+        Ok(numbered)
     }
 
-    fn place_by_column(&mut self, column: usize, block: Block) -> Result<Vec<Assigned>, Error> {
+    fn place_by_column(
+        &mut self,
+        column: usize,
+        block: Block,
+    ) -> Result<Vec<(PartitionId, Part)>, Error> {
         if block.rows() == 0 {
-            return Ok(vec![self.whole(self.current, block)?]);
+            return Ok(vec![(self.current, Part::Whole(block))]);
         }
         let values = self.partition_values(column, &block)?;
         let first = PartitionId(values.value(0));
         self.current = PartitionId(values.value(values.len() - 1));
-        self.rows_seen = self.rows_seen.saturating_add(block.rows());
         if values.values().iter().all(|value| *value == first.0) {
-            Ok(vec![self.whole(first, block)?])
+            Ok(vec![(first, Part::Whole(block))])
         } else {
-            self.divide(&values, block)
+            Ok(divide(&values, block))
         }
-    }
-
-    /// Several partitions in one batch: its rows by value, in their order, values ascending.
-    fn divide(&mut self, values: &UInt64Array, block: Block) -> Result<Vec<Assigned>, Error> {
-        let mut rows: BTreeMap<PartitionId, Vec<u64>> = BTreeMap::new();
-        for (row, value) in values.values().iter().enumerate() {
-            rows.entry(PartitionId(*value)).or_default().push(row as u64);
-        }
-        let divided = Arc::new(Divided { block, batch: OnceLock::new() });
-        let place = |(partition, rows): (_, Vec<u64>)| {
-            Ok(Assigned::Rows(self.next_chunk(partition)?, Arc::clone(&divided), rows.into()))
-        };
-        rows.into_iter().map(place).collect()
     }
 
     /// The partition numbers of a batch's rows; only their column is decoded.
@@ -238,10 +202,6 @@ impl Partitioner {
         Ok(values.as_primitive::<UInt64Type>().clone())
     }
 
-    fn whole(&mut self, partition: PartitionId, block: Block) -> Result<Assigned, Error> {
-        Ok(Assigned::Whole(self.next_chunk(partition)?, block))
-    }
-
     fn next_chunk(&mut self, partition: PartitionId) -> Result<ChunkId, Error> {
         let next = self.next.entry(partition).or_default();
         let batch = BatchIndex(*next);
@@ -260,6 +220,17 @@ impl Partitioner {
     fn arrow(&self, source: arrow_schema::ArrowError) -> Error {
         self.content(IpcError::Arrow { what: "the column \"partition\" cannot be read", source })
     }
+}
+
+/// Several partitions in one batch: its rows by value, in their order, values ascending.
+fn divide(values: &UInt64Array, block: Block) -> Vec<(PartitionId, Part)> {
+    let mut rows: BTreeMap<PartitionId, Vec<u64>> = BTreeMap::new();
+    for (row, value) in values.values().iter().enumerate() {
+        rows.entry(PartitionId(*value)).or_default().push(row as u64);
+    }
+    let divided = Divided::new(block);
+    let part = |rows: Vec<u64>| Part::Rows(Arc::clone(&divided), Places::Listed(rows.into()));
+    rows.into_iter().map(|(partition, rows)| (partition, part(rows))).collect()
 }
 
 /// Whether a column's values are integers, also behind dictionary keys.

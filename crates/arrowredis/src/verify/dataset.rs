@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use crate::budget::ByteBudget;
 use crate::catalog::{Listed, find_listed};
 use crate::chunk::ChunkContent;
-use crate::dataset::{ChunkId, DatasetName};
+use crate::dataset::DatasetName;
 use crate::error::{DataError, Error, FileError};
 use crate::ipc::IpcError;
 use crate::ipc::source::Source;
@@ -22,10 +22,11 @@ use crate::progress::{Progress, Work};
 use crate::read::{Edition, Mismatch, ReadOptions, Reading, sound_value};
 use crate::report::{DatasetVerifyReport, Difference, VerifyReport};
 use crate::schema_difference::schema_difference;
-use crate::split::{Assigned, Partitioner, Survey, rows_of, survey};
+use crate::split::{Assigned, Form, Part, Partitioner, Survey, survey};
 use crate::store::ChunkStore;
 
 use super::compare::{Found, first_difference};
+use super::pairing::{Pairing, Unpaired};
 use super::plain::{plain_batch, plain_schema};
 
 /// Bytes of chunks that are compared with a file at once.
@@ -60,8 +61,9 @@ pub async fn verify_dataset<S: ChunkStore>(
     })
 }
 
-/// Compares a stored dataset with what a split of a file would store: the same chunks, each with
-/// the same rows, however they are compressed and wherever in the file they lie.
+/// Compares a stored dataset with what a split of a file would store: the same rows in the same
+/// batches, however they are compressed, wherever in the file they lie, and with
+/// `max_chunk_bytes` of any size: a batch may be one chunk or divided into several.
 ///
 /// `batches` is what [`crate::split::SplitOptions`] says. The file must not change until this
 /// returns or, if the future is dropped, for a moment longer.
@@ -129,69 +131,94 @@ impl<S: ChunkStore> Sides<'_, S> {
         }
         let partitioner = Partitioner::new(source.schema(), batches, &self.file);
         let assigned = pipeline::produce(partitioner.clone().assign(&source));
-        let Survey { ids, first, work: all, .. } = survey(assigned, None).await?;
-        progress.planned(all);
-        if let Some(difference) = self.first_beyond(ids) {
-            return Ok(Compared { difference: Some(difference), work });
+        let form = Form::kept(Arc::clone(&self.file));
+        let Survey { mut parts, first, work: all, .. } = survey(assigned, form).await?;
+        partitioner.move_leading(&mut parts, first);
+        let chunks = &self.manifest.chunks;
+        progress.planned(Work { chunks: chunks.len() as u64, ..all });
+        if let Some(entry) = Pairing::first_beyond(chunks, &parts) {
+            let difference = Some(Difference::Chunk {
+                key: chunk_key(&self.dataset, entry.id),
+                file: "no such chunk".to_owned(),
+                stored: format!("{} rows", entry.rows),
+            });
+            return Ok(Compared { difference, work });
         }
+        drop(parts);
 
         let assigned = pipeline::produce(partitioner.starting_in(first).assign(&source));
         drop(source);
+        let mut pairing = Pairing::new(chunks);
         let budget = &ByteBudget::new(BYTES_AT_ONCE);
         let mut compared = assigned
-            .and_then(|assigned| async move {
-                let entry = self.entry(assigned.id());
-                let permit = budget.acquire(entry.map_or(0, |entry| entry.bytes)).await;
-                Ok((assigned, permit))
+            .map_ok(|Assigned { id, part, .. }| {
+                let entries = pairing.take(id.partition, part.rows()).map(|at| &chunks[at]);
+                (part, entries)
             })
-            .map_ok(|(assigned, permit)| async move {
-                let rows = assigned.rows();
-                let difference = self.compare_chunk(assigned).await?;
+            .and_then(|(part, entries)| async move {
+                let bytes = entries.as_ref().map_or(0, |entries| bytes_of(entries));
+                let permit = budget.acquire(bytes).await;
+                Ok((part, entries, permit))
+            })
+            .map_ok(|(part, entries, permit)| async move {
+                let difference = self.compare_part(part, entries).await?;
                 drop(permit);
-                Ok((rows, difference))
+                Ok(difference)
             })
             .try_buffered(pipeline::cores() * 2)
             .boxed();
-        while let Some((rows, difference)) = compared.try_next().await? {
+        while let Some(Compared { difference, work: some }) = compared.try_next().await? {
+            progress.done(some);
+            work += some;
             if difference.is_some() {
                 return Ok(Compared { difference, work });
             }
-            let some = Work { chunks: 1, rows, bytes: 0 };
-            progress.done(some);
-            work += some;
         }
         Ok(Compared { difference: None, work })
     }
 
-    fn entry(&self, id: ChunkId) -> Option<ChunkEntry> {
-        let chunks = &self.manifest.chunks;
-        chunks.binary_search_by_key(&id, |entry| entry.id).ok().map(|at| chunks[at])
-    }
-
-    /// The first chunk that is stored and that no split of the file would store.
-    fn first_beyond(&self, mut in_file: Vec<ChunkId>) -> Option<Difference> {
-        in_file.sort_unstable();
-        let beyond =
-            self.manifest.chunks.iter().find(|entry| in_file.binary_search(&entry.id).is_err())?;
-        Some(Difference::Chunk {
-            key: chunk_key(&self.dataset, beyond.id),
-            file: "no such chunk".to_owned(),
-            stored: format!("{} rows", beyond.rows),
-        })
-    }
-
-    async fn compare_chunk(&self, assigned: Assigned) -> Result<Option<Difference>, Error> {
-        let (id, rows) = (assigned.id(), assigned.rows());
-        let key = chunk_key(&self.dataset, id);
-        let differ = |stored: String| {
-            let (key, file) = (key.clone(), format!("{rows} rows"));
-            Ok(Some(Difference::Chunk { key, file, stored }))
+    /// A part of the file with the chunks that hold it.
+    async fn compare_part(
+        &self,
+        part: Part,
+        entries: Result<&[ChunkEntry], Unpaired>,
+    ) -> Result<Compared, Error> {
+        let mut work = Work::default();
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(Unpaired { id, rows, stored }) => {
+                let stored =
+                    stored.map_or("no such chunk".to_owned(), |rows| format!("{rows} rows"));
+                let (key, file) = (chunk_key(&self.dataset, id), format!("{rows} rows"));
+                return Ok(Compared {
+                    difference: Some(Difference::Chunk { key, file, stored }),
+                    work,
+                });
+            }
         };
-        let Some(entry) = self.entry(id) else { return differ("no such chunk".to_owned()) };
-        if entry.rows != rows {
-            return differ(format!("{} rows", entry.rows));
+        let file = Arc::clone(&self.file);
+        let in_file = pipeline::run(move || part.decode(&file)).await?;
+        let mut row = 0;
+        for entry in entries {
+            // The chunks' rows add up to those that are in memory.
+            let rows = usize::try_from(entry.rows).unwrap_or(usize::MAX);
+            let difference = self.compare_chunk(in_file.slice(row, rows), entry).await?;
+            if difference.is_some() {
+                return Ok(Compared { difference, work });
+            }
+            row += rows;
+            work += Work { chunks: 1, rows: entry.rows, bytes: 0 };
         }
-        let value = sound_value(self.store, &self.dataset, &self.edition, &entry).await?;
+        Ok(Compared { difference: None, work })
+    }
+
+    async fn compare_chunk(
+        &self,
+        in_file: RecordBatch,
+        entry: &ChunkEntry,
+    ) -> Result<Option<Difference>, Error> {
+        let key = chunk_key(&self.dataset, entry.id);
+        let value = sound_value(self.store, &self.dataset, &self.edition, entry).await?;
         let value = value.map_err(Mismatch::into_error)?;
         let file = Arc::clone(&self.file);
         pipeline::run(move || {
@@ -202,14 +229,23 @@ impl<S: ChunkStore> Sides<'_, S> {
             let stored = concat_batches(schema, &stored)
                 .map_err(IpcError::arrow("its batches cannot be joined"))
                 .map_err(damaged)?;
+            if stored.num_rows() != in_file.num_rows() {
+                let expected = format!("{} rows, as the manifest says", in_file.num_rows());
+                let found = stored.num_rows();
+                return Err(damaged(IpcError::invalid("the value", 0, expected, found)).into());
+            }
             let content = |source| FileError::Content { path: file.to_path_buf(), source };
-            let found = differing(&rows_of(assigned, &file)?, &stored).map_err(content)?;
+            let found = differing(&in_file, &stored).map_err(content)?;
             Ok::<_, Error>(found.map(|Found { row, column, value1, value2 }| {
                 Difference::StoredValue { key, row: row as u64, column, value1, value2 }
             }))
         })
         .await
     }
+}
+
+fn bytes_of(entries: &[ChunkEntry]) -> u64 {
+    entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes))
 }
 
 fn differing(in_file: &RecordBatch, stored: &RecordBatch) -> Result<Option<Found>, IpcError> {

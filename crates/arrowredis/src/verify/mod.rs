@@ -4,6 +4,7 @@
 
 mod compare;
 mod dataset;
+mod pairing;
 mod plain;
 
 use std::path::Path;

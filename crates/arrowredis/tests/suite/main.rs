@@ -17,8 +17,14 @@ mod store_contract;
 /// Whatever goes in comes out: arbitrary schemas and values, every codec, every way to divide.
 mod round_trip;
 
+/// Batches that are too long for one chunk, divided.
+mod dividing;
+
 /// Reads: selections, what is absent, what is no chunk, budgets.
 mod reading;
+
+/// One very long chunk, and very many.
+mod large;
 
 /// Damaged files and values: an error each time, and never a panic.
 mod damage;

@@ -294,10 +294,19 @@ fn a_dataset_is_compared_with_a_file_whose_partitions_lie_interleaved() {
     let report = compare(&other);
     assert!(report.equal, "{:?}", report.difference);
 
-    // The same rows of each partition, in other chunks.
+    // Longer batches, which a split may have divided into those chunks; shorter ones, which none
+    // joins.
     partitioned(&other, &[&[1, 1, 1], &[0, 2, 0], &[], &[0, 0], &[2, 0, 1]], Codec::Lz4);
-    let difference = compare(&other).difference.unwrap();
-    assert!(matches!(&difference, Difference::Chunk { .. }), "{difference:?}");
+    let report = compare(&other);
+    assert!(report.equal, "{:?}", report.difference);
+    assert_eq!((report.rows, report.chunks), (11, 9));
+    partitioned(&other, &[&[1], &[1, 0, 2, 0], &[], &[1], &[0, 0], &[2, 0, 1]], Codec::Lz4);
+    let expected = Difference::Chunk {
+        key: "d:{part=00001}:batch=00000".to_owned(),
+        file: "1 rows".to_owned(),
+        stored: "2 rows".to_owned(),
+    };
+    assert_eq!(compare(&other).difference, Some(expected));
 
     // A partition more, a chunk less.
     partitioned(&other, &[&[1, 1], &[0, 2, 0], &[], &[1], &[0, 0], &[2, 0, 1, 9]], Codec::Lz4);
@@ -320,6 +329,29 @@ fn a_dataset_is_compared_with_a_file_whose_partitions_lie_interleaved() {
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
     write_file(&other, &schema, &[batch], Codec::Zstd);
     assert!(matches!(compare(&other).difference, Some(Difference::Schema { .. })));
+}
+
+#[test]
+fn batches_without_rows_before_all_others_are_compared_where_they_are_stored() {
+    let world = World::new();
+    let path = world.path("d");
+    partitioned(&path, &[&[], &[], &[5], &[], &[5]], Codec::Zstd);
+    world.split(&path, "d").unwrap();
+    world.value("d:{part=00005}:batch=00004");
+    let (store, name) = (world.store(), dataset("d"));
+    let compare = || {
+        let report = verify_dataset_with_file(&store, &name, &path, None, &Unwatched);
+        world.wait(report).unwrap().difference
+    };
+    assert_eq!(compare(), None);
+    // What is stored beyond the file is found among them, too.
+    partitioned(&path, &[&[], &[], &[5], &[]], Codec::Zstd);
+    let expected = Difference::Chunk {
+        key: "d:{part=00005}:batch=00004".to_owned(),
+        file: "no such chunk".to_owned(),
+        stored: "1 rows".to_owned(),
+    };
+    assert_eq!(compare(), Some(expected));
 }
 
 #[test]

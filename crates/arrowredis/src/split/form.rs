@@ -1,0 +1,97 @@
+//! How a part of a file becomes a chunk: forwarded or encoded, and how long that is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::chunk::{Chunk, Payload};
+use crate::error::{Error, FileError};
+use crate::ipc::{Codec, IpcError};
+
+use super::assigned::{Assigned, Part};
+
+/// Bodies that are longer are forwarded on another thread: their checksum takes some 10 µs or more.
+const LONG_BODY: usize = 128 * 1024;
+
+/// What the options say of a chunk's form.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    /// `None` keeps each batch's messages as they lie in the file.
+    pub(super) codec: Option<Codec>,
+    /// Longest value of a chunk in bytes; `None` for any.
+    pub(super) most: Option<u64>,
+    /// The file, for errors.
+    pub(super) path: Arc<Path>,
+}
+
+impl Form {
+    /// Chunks as they lie in the file, however long.
+    pub(crate) fn kept(path: Arc<Path>) -> Self {
+        Self { codec: None, most: None, path }
+    }
+
+    /// How a part's chunk is compressed.
+    pub(super) fn codec_of(&self, part: &Part) -> Codec {
+        self.codec.unwrap_or(part.codec())
+    }
+
+    /// Whether a part's chunk is made in no time, since a small message is only forwarded.
+    pub(super) fn is_quick(&self, part: &Part) -> bool {
+        match part {
+            Part::Whole(block) => self.codec.is_none() && block.message.body.len() <= LONG_BODY,
+            _ => false,
+        }
+    }
+
+    /// How many bytes a part's chunk takes at least, as far as that is known without making it.
+    pub(super) fn least_bytes(&self, part: &Part) -> Result<u64, Error> {
+        match (part, self.codec) {
+            (Part::Whole(_), None) => self.length(part),
+            (Part::Whole(block), Some(Codec::Uncompressed)) => {
+                Ok(block.bytes_to_decode().max(block.message.body.len() as u64))
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// The limit, if a part's chunk may be longer; `least` is what [`Form::least_bytes`] said.
+    pub(super) fn limit_in_doubt(&self, part: &Part, least: u64) -> Option<u64> {
+        let most = self.most?;
+        let bound = match (part, self.codec) {
+            (Part::Whole(_), None) => least,
+            _ => part.most_encoded_bytes(),
+        };
+        (bound > most).then_some(most)
+    }
+
+    /// How long a part's chunk is, in bytes.
+    pub(super) fn length(&self, part: &Part) -> Result<u64, Error> {
+        self.value(part).map(|value| value.len() as u64)
+    }
+
+    /// A part's chunk.
+    ///
+    /// # Errors
+    /// [`FileError`] when its values are damaged, or it is longer than it was when it was measured.
+    pub(super) fn chunk(&self, assigned: &Assigned) -> Result<Chunk, Error> {
+        let Assigned { id, part, .. } = assigned;
+        let value = self.value(part)?;
+        if let Some(most) = self.most.filter(|most| value.len() as u64 > *most) {
+            let expected = format!("at most {most} bytes, as when it was measured");
+            let found = format!("{}; the file has changed meanwhile", value.len());
+            let source = IpcError::invalid("a batch", part.at(), expected, found);
+            return Err(FileError::Content { path: self.path.to_path_buf(), source }.into());
+        }
+        Ok(Chunk::new(*id, part.rows(), value))
+    }
+
+    fn value(&self, part: &Part) -> Result<Payload, Error> {
+        let value = match (part, self.codec) {
+            (Part::Whole(block), None) => Chunk::forwarded(block),
+            _ => {
+                let batch = part.decode(&self.path)?;
+                Chunk::encoded(&batch, &part.metadata(), self.codec_of(part))
+            }
+        };
+        value.map_err(Error::Encode)
+    }
+}
