@@ -72,6 +72,7 @@ pub(crate) fn check_batch(
         codec,
         version,
         at,
+        stored_bytes: 0,
         decoded_bytes: 0,
     };
     for field in fields {
@@ -120,6 +121,7 @@ struct Walk<'a> {
     codec: Codec,
     version: MetadataVersion,
     at: u64,
+    stored_bytes: u64,
     decoded_bytes: u64,
 }
 
@@ -278,6 +280,14 @@ impl Walk<'_> {
             let expected = format!("inside the body of {body} bytes");
             return Err(self.invalid("a buffer", expected, found));
         };
+        // The format lays buffers end to end. If they could lie on one another, a small body would stand
+        // for any number of its own copies.
+        self.stored_bytes += length;
+        if self.stored_bytes > body {
+            let expected = format!("buffers that do not overlap in the body of {body} bytes");
+            let found = format!("{} bytes so far", self.stored_bytes);
+            return Err(self.invalid("a batch's metadata", expected, found));
+        }
         let decoded = self.decoded_length(offset, length)?;
         if decoded < needed {
             return Err(self.invalid("a buffer", format!("{needed} bytes or more"), decoded));

@@ -6,9 +6,12 @@
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::MessageBuffer;
-use arrow_ipc::{Message as FlatMessage, MessageHeader, MetadataVersion};
+use arrow_ipc::{
+    Message as FlatMessage, MessageHeader, MetadataVersion, root_as_message_with_opts,
+};
 
 use super::IpcError;
+use super::unfolding::limits;
 
 pub(crate) const CONTINUATION: [u8; 4] = [0xff; 4];
 
@@ -53,6 +56,10 @@ impl Message {
             IpcError::invalid("a message's length", place, "a positive number", length)
         })?;
         let metadata = slice(bytes, "a message's metadata", start, length)?;
+        // Before the library's own, whose limits a message of some KB can use up with a million tables.
+        root_as_message_with_opts(&limits(length), &metadata).map_err(|error| {
+            IpcError::invalid("a message's metadata", place, "a valid flatbuffer", error)
+        })?;
         let verified = MessageBuffer::try_new(metadata.clone())
             .map_err(IpcError::arrow("a message's metadata is damaged"))?;
 
