@@ -1,6 +1,8 @@
 //! The heap of a target, with a limit that an input may not make it exceed.
 
 use std::alloc::System;
+use std::panic;
+use std::sync::Once;
 
 use cap::Cap;
 
@@ -38,8 +40,22 @@ impl Input {
 
 /// Runs something that may allocate so many bytes more than there are. An allocation beyond aborts.
 pub fn with_bounded_heap<T>(bytes: usize, run: impl FnOnce() -> T) -> T {
+    UNBOUNDED_PANICS.call_once(|| {
+        let shown = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            lift();
+            shown(panic);
+        }));
+    });
     HEAP.set_limit(HEAP.allocated() + bytes).expect("the limit is above what is allocated");
     let result = run();
-    HEAP.set_limit(usize::MAX).expect("there is no limit");
+    lift();
     result
+}
+
+/// Showing where a panic came from takes more memory than an input may.
+static UNBOUNDED_PANICS: Once = Once::new();
+
+fn lift() {
+    HEAP.set_limit(usize::MAX).expect("no limit is below what is allocated");
 }

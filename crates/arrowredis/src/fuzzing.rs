@@ -49,11 +49,8 @@ impl Walked {
         self.bytes_to_decode
     }
 
-    /// The batches as arrays.
-    ///
-    /// # Errors
-    /// [`IpcError`] when what is inside the buffers is damaged.
-    pub fn decode(&self) -> Result<Vec<RecordBatch>, IpcError> {
+    /// The batches as arrays, or for each of them what inside its buffers is damaged.
+    pub fn decode(&self) -> Vec<Result<RecordBatch, IpcError>> {
         self.blocks.iter().map(Block::decode).collect()
     }
 

@@ -172,7 +172,7 @@ impl Walk<'_> {
                 }
                 self.buffer(length)?;
                 if *mode == UnionMode::Dense {
-                    self.buffer(length.saturating_mul(4))?;
+                    self.values(length, 4)?;
                 }
                 for (_, child) in fields.iter() {
                     self.field(child)?;
@@ -203,7 +203,7 @@ impl Walk<'_> {
             .primitive_width()
             .ok_or_else(|| IpcError::Unsupported { what: format!("the type {data_type}") })?;
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(width as u64))
+        self.values(length, width as u64)
     }
 
     fn variable_width(&mut self, length: u64, nulls: u64, offset: u64) -> Result<(), IpcError> {
@@ -220,15 +220,15 @@ impl Walk<'_> {
         offset: u64,
     ) -> Result<(), IpcError> {
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(offset))?;
-        self.buffer(length.saturating_mul(offset))?;
+        self.values(length, offset)?;
+        self.values(length, offset)?;
         self.field(child).map(drop)
     }
 
     fn views(&mut self, length: u64, nulls: u64) -> Result<(), IpcError> {
         const VIEW_BYTES: u64 = 16;
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(VIEW_BYTES))?;
+        self.values(length, VIEW_BYTES)?;
         let count = self.variadic.next().and_then(|count| usize::try_from(count).ok());
         let left = self.buffers.len();
         let Some(count) = count.filter(|count| *count <= left) else {
@@ -260,11 +260,26 @@ impl Walk<'_> {
     /// One offset more than there are values, except that an empty column may have none at all.
     fn offsets(&mut self, length: u64, width: u64) -> Result<(), IpcError> {
         let count = if length == 0 { 0 } else { length.saturating_add(1) };
-        self.buffer(count.saturating_mul(width))
+        self.values(count, width)
     }
 
-    /// Checks that the next buffer lies in the body and decompresses to at least `needed` bytes.
+    /// So many values of one width or more, and no part of one, in which the library would panic.
+    fn values(&mut self, count: u64, width: u64) -> Result<(), IpcError> {
+        let decoded = self.buffer_of(count.saturating_mul(width))?;
+        if !decoded.is_multiple_of(width) {
+            let expected = format!("whole values of {width} bytes");
+            return Err(self.invalid("a buffer", expected, format!("{decoded} bytes")));
+        }
+        Ok(())
+    }
+
     fn buffer(&mut self, needed: u64) -> Result<(), IpcError> {
+        self.buffer_of(needed).map(drop)
+    }
+
+    /// Checks that the next buffer lies in the body and decompresses to at least `needed` bytes; returns
+    /// to how many.
+    fn buffer_of(&mut self, needed: u64) -> Result<u64, IpcError> {
         let Some(buffer) = self.buffers.next() else {
             return Err(self.invalid("a batch's metadata", "another buffer".to_owned(), "none"));
         };
@@ -297,7 +312,7 @@ impl Walk<'_> {
             let expected = format!("at most {MAX_DECODED_BYTES} bytes once decompressed");
             return Err(self.invalid("a batch", expected, self.decoded_bytes));
         }
-        Ok(())
+        Ok(decoded)
     }
 
     fn decoded_length(&self, offset: u64, length: u64) -> Result<u64, IpcError> {
