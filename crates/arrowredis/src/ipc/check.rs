@@ -172,6 +172,7 @@ impl Walk<'_> {
                 }
                 self.buffer(length)?;
                 if *mode == UnionMode::Dense {
+                    self.aligned(4)?;
                     self.values(length, 4)?;
                 }
                 for (_, child) in fields.iter() {
@@ -271,6 +272,18 @@ impl Walk<'_> {
             return Err(self.invalid("a buffer", expected, format!("{decoded} bytes")));
         }
         Ok(())
+    }
+
+    /// Checks that the next buffer begins at a multiple of so many bytes of the body. The format demands
+    /// it of all, and the library takes most others as they lie; in these it panics.
+    fn aligned(&self, width: i64) -> Result<(), IpcError> {
+        match self.buffers.as_slice().first() {
+            Some(buffer) if buffer.offset() % width != 0 => {
+                let expected = format!("a multiple of {width} as its offset");
+                Err(self.invalid("a buffer", expected, buffer.offset()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn buffer(&mut self, needed: u64) -> Result<(), IpcError> {

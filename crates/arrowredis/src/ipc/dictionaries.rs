@@ -11,6 +11,7 @@ use arrow_schema::{ArrowError, Schema};
 use arrow_select::concat::concat;
 
 use super::IpcError;
+use super::block::aligned;
 use super::check::{BatchShape, check_batch};
 use super::guard::guard;
 use super::message::Message;
@@ -160,7 +161,8 @@ fn values(
     // `apply` has seen the header and its batch; a message cannot change.
     let batch = message.header().header_as_dictionary_batch().and_then(|batch| batch.data());
     let batch = batch.ok_or_else(|| ArrowError::IpcError("it has no values".to_owned()))?;
-    let decoder = RecordBatchDecoder::try_new(&message.body, batch, schema, inner, &version)?;
+    let body = aligned(&message.body);
+    let decoder = RecordBatchDecoder::try_new(&body, batch, schema, inner, &version)?;
     Ok(ArrayRef::clone(decoder.read_record_batch()?.column(0)))
 }
 

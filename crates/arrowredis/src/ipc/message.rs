@@ -64,11 +64,7 @@ impl Message {
             .map_err(IpcError::arrow("a message's metadata is damaged"))?;
 
         let message = verified.as_ref();
-        if !(MetadataVersion::V4..=MetadataVersion::V5).contains(&message.version()) {
-            return Err(IpcError::Unsupported {
-                what: format!("Arrow metadata version {:?} (V4 and V5 are)", message.version()),
-            });
-        }
+        supported(message.version())?;
         let body_length = usize::try_from(message.bodyLength()).map_err(|_| {
             let found = message.bodyLength();
             IpcError::invalid("a message's body length", place, "0 or more", found)
@@ -90,6 +86,15 @@ impl Message {
     pub(crate) fn version(&self) -> MetadataVersion {
         self.header().version()
     }
+}
+
+/// Refuses the metadata versions of other formats than this one.
+pub(crate) fn supported(version: MetadataVersion) -> Result<(), IpcError> {
+    if (MetadataVersion::V4..=MetadataVersion::V5).contains(&version) {
+        return Ok(());
+    }
+    let what = format!("Arrow metadata version {version:?} (V4 and V5 are)");
+    Err(IpcError::Unsupported { what })
 }
 
 /// The bytes from `at`, or what is missing.

@@ -14,7 +14,7 @@ use super::IpcError;
 use super::block::Block;
 use super::dictionaries::{Dictionaries, Replacement};
 use super::mapped_file::{self, Pages, Unmapped};
-use super::message::{Message, Next, slice};
+use super::message::{Message, Next, slice, supported};
 use super::schema::{SchemaMessage, parse_schema};
 use super::stream::{Stream, StreamBlocks};
 use super::unfolding::limits;
@@ -151,6 +151,7 @@ impl ArrowFile {
         let at = messages.len() as u64;
         let footer = root_as_footer_with_opts(&limits(footer_bytes.len()), &footer_bytes)
             .map_err(|error| IpcError::invalid("the footer", at, "a valid flatbuffer", error))?;
+        supported(footer.version())?;
         let schema = Self::schema(&messages, footer, at)?;
         if footer.custom_metadata().is_some_and(|pairs| !pairs.is_empty()) {
             tracing::warn!("the metadata of the file's footer belongs to no batch and is left out");

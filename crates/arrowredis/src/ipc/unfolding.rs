@@ -77,17 +77,4 @@ mod tests {
         root_as_message(&bomb).expect("the usual limits allow it");
         root_as_message_with_opts(&limits(bomb.len()), &bomb).unwrap_err();
     }
-
-    #[test]
-    fn temporary_write() {
-        let mut m = nested(6, 8);
-        while (m.len() + 8) % 64 != 0 {
-            m.push(0);
-        }
-        let mut v = vec![0xff; 4];
-        v.extend_from_slice(&(m.len() as u32).to_le_bytes());
-        v.extend_from_slice(&m);
-        v.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
-        std::fs::write("/tmp/fz/schema-that-unfolds.chunk", v).unwrap();
-    }
 }
