@@ -19,6 +19,7 @@ const MOST_DECODED: u64 = 64 << 20;
 /// Decodes what was walked, and demands that it took no more memory than was announced, and that what
 /// `split` would store of it reads back.
 pub fn decode_and_store(walked: &Walked, input: Input) {
+    store(&walked.empty());
     if walked.bytes_to_decode() > MOST_DECODED {
         return;
     }

@@ -5,6 +5,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
+use arrow_schema::SchemaRef;
 
 use crate::chunk::{Chunk, ChunkContent};
 use crate::dataset::ChunkId;
@@ -16,6 +17,7 @@ use crate::ipc::{Codec, IpcError};
 /// Batches that were walked and checked, and not decoded.
 #[derive(Debug)]
 pub struct Walked {
+    schema: SchemaRef,
     blocks: Vec<Block>,
     bytes_to_decode: u64,
 }
@@ -27,7 +29,8 @@ impl Walked {
     /// [`IpcError`] as for a reader.
     pub fn chunk(value: &[u8]) -> Result<Self, IpcError> {
         let content = ChunkContent::parse(Buffer::from(value), None)?;
-        Ok(Self { bytes_to_decode: content.bytes_to_decode(), blocks: content.blocks })
+        let schema = SchemaRef::clone(&content.schema.schema);
+        Ok(Self { schema, bytes_to_decode: content.bytes_to_decode(), blocks: content.blocks })
     }
 
     /// An Arrow file or stream, up to `most` batches of it.
@@ -41,7 +44,13 @@ impl Walked {
             .iter()
             .map(|block| block.bytes_to_decode() + block.dictionaries.bytes_to_decode())
             .fold(0, u64::saturating_add);
-        Ok(Self { blocks, bytes_to_decode })
+        let schema = SchemaRef::clone(&container.schema_message().schema);
+        Ok(Self { schema, blocks, bytes_to_decode })
+    }
+
+    /// The batch that `split` stores for a file that has none.
+    pub fn empty(&self) -> RecordBatch {
+        RecordBatch::new_empty(SchemaRef::clone(&self.schema))
     }
 
     /// Bytes of memory that decoding is said to take beyond those of the input.

@@ -68,9 +68,23 @@ pub(crate) fn parse_schema(flat: FlatSchema<'_>, at: u64) -> Result<SchemaRef, I
     if flat.fields().is_none() {
         return Err(IpcError::invalid("the schema", at, "a list of fields", "none"));
     }
-    guard("the schema", || {
+    let schema = guard("the schema", || {
         try_fb_to_schema(flat).map(Arc::new).map_err(IpcError::arrow("the schema is damaged"))
-    })
+    })?;
+    schema.fields().iter().try_for_each(|field| check_widths(field.data_type(), at))?;
+    Ok(schema)
+}
+
+/// Refuses widths below 0, which the library takes for a schema's and panics at with data of it.
+fn check_widths(data_type: &DataType, at: u64) -> Result<(), IpcError> {
+    match data_type {
+        DataType::FixedSizeBinary(width) | DataType::FixedSizeList(_, width) if *width < 0 => {
+            return Err(IpcError::invalid("the schema", at, "a width of 0 or more", width));
+        }
+        DataType::Dictionary(_, values) => check_widths(values, at)?,
+        _ => {}
+    }
+    children(data_type).into_iter().try_for_each(|child| check_widths(child.data_type(), at))
 }
 
 fn dictionary_fields(fields: &Fields, at: u64) -> Result<Vec<DictionaryField>, IpcError> {

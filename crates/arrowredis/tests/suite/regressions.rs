@@ -20,8 +20,9 @@ use arrowredis::verify::verify_files;
 use crate::support::dataset;
 
 /// The inputs, and part of what is said of each; `None` if it can be read.
-const INPUTS: [(&str, Option<&str>); 5] = [
+const INPUTS: [(&str, Option<&str>); 6] = [
     ("buffers-on-one-another.chunk", Some("buffers that do not overlap")),
+    ("negative-width.chunk", Some("a width of 0 or more")),
     ("part-of-a-decimal.chunk", Some("whole values of 16 bytes")),
     ("part-of-an-offset.chunk", Some("whole values of 8 bytes")),
     ("schema-that-unfolds.chunk", Some("a valid flatbuffer")),
