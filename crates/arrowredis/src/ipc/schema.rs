@@ -71,20 +71,29 @@ pub(crate) fn parse_schema(flat: FlatSchema<'_>, at: u64) -> Result<SchemaRef, I
     let schema = guard("the schema", || {
         try_fb_to_schema(flat).map(Arc::new).map_err(IpcError::arrow("the schema is damaged"))
     })?;
-    schema.fields().iter().try_for_each(|field| check_widths(field.data_type(), at))?;
+    schema.fields().iter().try_for_each(|field| check_type(field.data_type(), at))?;
     Ok(schema)
 }
 
-/// Refuses widths below 0, which the library takes for a schema's and panics at with data of it.
-fn check_widths(data_type: &DataType, at: u64) -> Result<(), IpcError> {
+/// Refuses types that the library takes for a schema's and panics at with data of them, or with none.
+fn check_type(data_type: &DataType, at: u64) -> Result<(), IpcError> {
+    use DataType as T;
+    let invalid = |expected: &str| Err(IpcError::invalid("the schema", at, expected, data_type));
     match data_type {
-        DataType::FixedSizeBinary(width) | DataType::FixedSizeList(_, width) if *width < 0 => {
-            return Err(IpcError::invalid("the schema", at, "a width of 0 or more", width));
+        T::FixedSizeBinary(width) | T::FixedSizeList(_, width) if *width < 0 => {
+            return invalid("a width of 0 or more");
         }
-        DataType::Dictionary(_, values) => check_widths(values, at)?,
+        T::RunEndEncoded(ends, _) if !ends.data_type().is_run_ends_type() => {
+            return invalid("signed run ends of 16, 32 or 64 bits");
+        }
+        T::Map(entries, _) => match entries.data_type() {
+            T::Struct(fields) if fields.len() == 2 => {}
+            _ => return invalid("keys and values in a map"),
+        },
+        T::Dictionary(_, values) => check_type(values, at)?,
         _ => {}
     }
-    children(data_type).into_iter().try_for_each(|child| check_widths(child.data_type(), at))
+    children(data_type).into_iter().try_for_each(|child| check_type(child.data_type(), at))
 }
 
 fn dictionary_fields(fields: &Fields, at: u64) -> Result<Vec<DictionaryField>, IpcError> {
