@@ -83,8 +83,8 @@ fn check_type(data_type: &DataType, at: u64) -> Result<(), IpcError> {
         T::FixedSizeBinary(width) | T::FixedSizeList(_, width) if *width < 0 => {
             return invalid("a width of 0 or more");
         }
-        T::RunEndEncoded(ends, _) if !ends.data_type().is_run_ends_type() => {
-            return invalid("signed run ends of 16, 32 or 64 bits");
+        T::RunEndEncoded(ends, _) if !ends.data_type().is_run_ends_type() || ends.is_nullable() => {
+            return invalid("signed run ends of 16, 32 or 64 bits that are never null");
         }
         T::Map(entries, _) => match entries.data_type() {
             T::Struct(fields) if fields.len() == 2 => {}
