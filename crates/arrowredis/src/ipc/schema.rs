@@ -87,8 +87,9 @@ fn check_type(data_type: &DataType, at: u64) -> Result<(), IpcError> {
             return invalid("signed run ends of 16, 32 or 64 bits that are never null");
         }
         T::Map(entries, _) => match entries.data_type() {
-            T::Struct(fields) if fields.len() == 2 && !entries.is_nullable() => {}
-            _ => return invalid("keys and values in a map, no pair of them null"),
+            T::Struct(pair)
+                if pair.len() == 2 && !entries.is_nullable() && !pair[0].is_nullable() => {}
+            _ => return invalid("a map's keys and values, neither key nor pair of them null"),
         },
         T::Dictionary(_, values) => check_type(values, at)?,
         _ => {}

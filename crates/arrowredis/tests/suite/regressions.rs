@@ -20,11 +20,14 @@ use arrowredis::verify::verify_files;
 use crate::support::dataset;
 
 /// The inputs, and part of what is said of each; `None` if it can be read.
-const INPUTS: [(&str, Option<&str>); 7] = [
+const INPUTS: [(&str, Option<&str>); 10] = [
     ("buffers-on-one-another.chunk", Some("buffers that do not overlap")),
+    ("map-with-null-keys.chunk", Some("neither key nor pair")),
+    ("map-with-null-pairs.chunk", Some("neither key nor pair")),
     ("negative-width.chunk", Some("a width of 0 or more")),
     ("part-of-a-decimal.chunk", Some("whole values of 16 bytes")),
     ("part-of-an-offset.chunk", Some("whole values of 8 bytes")),
+    ("run-ends-with-nulls.chunk", Some("never null")),
     ("run-ends-without-sign.file", Some("signed run ends")),
     ("schema-that-unfolds.chunk", Some("a valid flatbuffer")),
     ("union-offsets-askew.chunk", Some("a multiple of 4")),
