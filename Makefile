@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint deny build redis interop
+.PHONY: demo test lint deny build redis interop fuzz
 
 # The main job, on a Redis server of its own: generate, store, read back, compare.
 demo: redis
@@ -15,9 +15,15 @@ interop: redis
 	cargo build --locked -p arrowredis-cli
 	scripts/interop
 
+# Every parser of outside bytes, some seconds each; `scripts/fuzz SECONDS TARGET` for longer.
+fuzz:
+	scripts/fuzz
+
 lint:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy --package arrowredis --lib --locked -- --cfg fuzzing --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
 # The licences, bans and sources of all dependencies.

@@ -1,5 +1,7 @@
 //! Redis' glob patterns, by characters where Redis matches bytes.
 
+use std::ops::RangeInclusive;
+
 /// Whether a pattern matches the whole of a text: `*` any characters, `?` any one, `[abc]`,
 /// `[a-c]` and `[^x]` one of some, `\` whatever follows as it stands.
 ///
@@ -41,55 +43,59 @@ fn match_one(pattern: &[char], c: char) -> Option<usize> {
 
 /// The length of a class, its closing bracket included, if it matches a character.
 fn match_class(class: &[char], c: char) -> Option<usize> {
+    let mut found = false;
+    let length = walk_class(class, |range| found |= range.contains(&c));
     let negated = class.first() == Some(&'^');
-    let (mut at, mut found) = (usize::from(negated), false);
+    (found != negated).then_some(length)
+}
+
+/// Hands out the characters between brackets as ranges; returns the length of all, the closing bracket
+/// included.
+///
+/// As in Redis, a range ends with whatever stands behind its `-`: in `[a-]` and `[a-\]` that is no
+/// bracket that closes and no backslash that takes a meaning away.
+fn walk_class(class: &[char], mut each: impl FnMut(RangeInclusive<char>)) -> usize {
+    let mut at = usize::from(class.first() == Some(&'^'));
     loop {
         match &class[at..] {
-            [] => break,
-            [']', ..] => {
-                at += 1;
-                break;
-            }
+            [] => return at,
+            [']', ..] => return at + 1,
             ['\\', literal, ..] => {
-                found |= *literal == c;
+                each(*literal..=*literal);
                 at += 2;
             }
             [first, '-', last, ..] => {
-                found |= (*first.min(last)..=*first.max(last)).contains(&c);
+                each(*first.min(last)..=*first.max(last));
                 at += 3;
             }
             [literal, ..] => {
-                found |= *literal == c;
+                each(*literal..=*literal);
                 at += 1;
             }
         }
     }
-    (found != negated).then_some(at)
 }
 
 /// A pattern that matches whatever `pattern` does and more, and means the same by bytes and by
 /// characters: every part that stands for one character stands for any number of them.
 pub(crate) fn widened(pattern: &str) -> String {
+    let pattern: Vec<_> = pattern.chars().collect();
     let mut wide = String::with_capacity(pattern.len());
-    let mut rest = pattern.chars();
-    while let Some(c) = rest.next() {
+    let mut at = 0;
+    while let Some(c) = pattern.get(at) {
+        at += 1;
         match c {
             '?' => wide.push('*'),
             '[' => {
                 wide.push('*');
-                while let Some(c) = rest.next()
-                    && c != ']'
-                {
-                    if c == '\\' {
-                        rest.next();
-                    }
-                }
+                at += walk_class(&pattern[at..], |_| {});
             }
             '\\' => {
-                wide.push(c);
-                wide.extend(rest.next());
+                wide.push('\\');
+                wide.extend(pattern.get(at));
+                at += 1;
             }
-            other => wide.push(other),
+            other => wide.push(*other),
         }
     }
     wide
@@ -119,6 +125,9 @@ mod tests {
             ("a?c", "a*c"),
             ("a[b\\]c]d", "a*d"),
             ("a[bc", "a*"),
+            ("[a-]]b", "*b"),
+            ("[a-\\]b", "*b"),
+            ("[^-]b", "*b"),
             ("a\\?\\[b*", "a\\?\\[b*"),
             ("\\", "\\"),
         ] {

@@ -85,6 +85,9 @@ pub mod progress;
 
 pub mod error;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 mod budget;
 
 mod glob;

@@ -91,3 +91,61 @@ impl ChunkContent {
         self.blocks.iter().map(Block::decode).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int8Type;
+    use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, ListArray, StructArray};
+    use arrow_buffer::{NullBuffer, OffsetBuffer};
+    use arrow_schema::{Field, Fields};
+
+    use super::*;
+    use crate::chunk::Chunk;
+    use crate::dataset::ChunkId;
+    use crate::ipc::Codec;
+
+    /// Lists of structs with texts behind dictionary keys, some of them null.
+    fn batch() -> RecordBatch {
+        let words: DictionaryArray<Int8Type> =
+            [Some("a"), None, Some("größe"), Some("a")].into_iter().collect();
+        let numbers = Int32Array::from(vec![Some(1), Some(-2), None, Some(4)]);
+        let columns: Vec<ArrayRef> = vec![Arc::new(numbers), Arc::new(words)];
+        let field = |name, column: &ArrayRef| Field::new(name, column.data_type().clone(), true);
+        let fields = Fields::from(vec![field("n", &columns[0]), field("w", &columns[1])]);
+        let items = Arc::new(StructArray::new(fields, columns, None));
+        let item = Arc::new(Field::new("item", items.data_type().clone(), true));
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let lists = OffsetBuffer::from_lengths([1, 0, 3]);
+        let lists: ArrayRef = Arc::new(ListArray::new(item, lists, items, Some(nulls)));
+        RecordBatch::try_from_iter([("lists", lists)]).unwrap()
+    }
+
+    fn read(value: Vec<u8>) -> Result<Vec<RecordBatch>, IpcError> {
+        ChunkContent::parse(Buffer::from_vec(value), None)?.decode()
+    }
+
+    /// Without a checksum some damage cannot be seen, but none gets past the checks into a panic.
+    #[test]
+    fn no_flip_or_cut_of_a_value_panics() {
+        for codec in Codec::ALL {
+            let chunk = Chunk::encode(ChunkId::new(0, 0), &batch(), codec).unwrap();
+            let whole = chunk.payload.to_vec();
+            assert_eq!(read(whole.clone()).unwrap(), [batch()]);
+
+            let mut refused = 0;
+            for bit in 0..whole.len() * 8 {
+                let mut flipped = whole.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                if let Err(error) = read(flipped) {
+                    assert!(!matches!(error, IpcError::Panicked { .. }), "bit {bit}: {error}");
+                    refused += 1;
+                }
+            }
+            for length in 0..whole.len() {
+                let error = read(whole[..length].to_vec()).unwrap_err();
+                assert!(!matches!(error, IpcError::Panicked { .. }), "{length} bytes: {error}");
+            }
+            println!("{codec}: of {} flips {refused} were refused", whole.len() * 8);
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! One record batch where it lies, with all that is needed to forward or decode it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_schema::DataType;
@@ -84,12 +86,13 @@ impl Block {
 
     fn decode_columns(&self, columns: Option<&[usize]>) -> Result<RecordBatch, IpcError> {
         let dictionaries = self.dictionaries.decoded(&self.schema)?;
+        let body = aligned(&self.message.body);
         guard("a record batch", || {
             let Some(batch) = self.message.header().header_as_record_batch() else {
                 return Err(refuse_header(&self.message));
             };
             RecordBatchDecoder::try_new(
-                &self.message.body,
+                &body,
                 batch,
                 Arc::clone(&self.schema.schema),
                 dictionaries,
@@ -116,5 +119,17 @@ fn dictionaries_in(data_type: &DataType) -> u64 {
     match data_type {
         DataType::Dictionary(_, values) => 1 + dictionaries_in(values),
         other => children(other).iter().map(|child| dictionaries_in(child.data_type())).sum(),
+    }
+}
+
+/// What every body is aligned to, wherever a writer kept to the format.
+const ALIGNMENT: usize = 8;
+
+/// The body, copied if it does not lie where it should: the library panics on some types then.
+pub(super) fn aligned(body: &Buffer) -> Cow<'_, Buffer> {
+    if body.as_ptr().align_offset(ALIGNMENT) == 0 {
+        Cow::Borrowed(body)
+    } else {
+        Cow::Owned(Buffer::from(body.as_slice()))
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn check_batch(
         codec,
         version,
         at,
+        stored_bytes: 0,
         decoded_bytes: 0,
     };
     for field in fields {
@@ -120,6 +121,7 @@ struct Walk<'a> {
     codec: Codec,
     version: MetadataVersion,
     at: u64,
+    stored_bytes: u64,
     decoded_bytes: u64,
 }
 
@@ -170,7 +172,8 @@ impl Walk<'_> {
                 }
                 self.buffer(length)?;
                 if *mode == UnionMode::Dense {
-                    self.buffer(length.saturating_mul(4))?;
+                    self.aligned(4)?;
+                    self.values(length, 4)?;
                 }
                 for (_, child) in fields.iter() {
                     self.field(child)?;
@@ -201,7 +204,7 @@ impl Walk<'_> {
             .primitive_width()
             .ok_or_else(|| IpcError::Unsupported { what: format!("the type {data_type}") })?;
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(width as u64))
+        self.values(length, width as u64)
     }
 
     fn variable_width(&mut self, length: u64, nulls: u64, offset: u64) -> Result<(), IpcError> {
@@ -218,15 +221,15 @@ impl Walk<'_> {
         offset: u64,
     ) -> Result<(), IpcError> {
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(offset))?;
-        self.buffer(length.saturating_mul(offset))?;
+        self.values(length, offset)?;
+        self.values(length, offset)?;
         self.field(child).map(drop)
     }
 
     fn views(&mut self, length: u64, nulls: u64) -> Result<(), IpcError> {
         const VIEW_BYTES: u64 = 16;
         self.validity(length, nulls)?;
-        self.buffer(length.saturating_mul(VIEW_BYTES))?;
+        self.values(length, VIEW_BYTES)?;
         let count = self.variadic.next().and_then(|count| usize::try_from(count).ok());
         let left = self.buffers.len();
         let Some(count) = count.filter(|count| *count <= left) else {
@@ -258,11 +261,38 @@ impl Walk<'_> {
     /// One offset more than there are values, except that an empty column may have none at all.
     fn offsets(&mut self, length: u64, width: u64) -> Result<(), IpcError> {
         let count = if length == 0 { 0 } else { length.saturating_add(1) };
-        self.buffer(count.saturating_mul(width))
+        self.values(count, width)
     }
 
-    /// Checks that the next buffer lies in the body and decompresses to at least `needed` bytes.
+    /// So many values of one width or more, and no part of one, in which the library would panic.
+    fn values(&mut self, count: u64, width: u64) -> Result<(), IpcError> {
+        let decoded = self.buffer_of(count.saturating_mul(width))?;
+        if !decoded.is_multiple_of(width) {
+            let expected = format!("whole values of {width} bytes");
+            return Err(self.invalid("a buffer", expected, format!("{decoded} bytes")));
+        }
+        Ok(())
+    }
+
+    /// Checks that the next buffer begins at a multiple of so many bytes of the body. The format demands
+    /// it of all, and the library takes most others as they lie; in these it panics.
+    fn aligned(&self, width: i64) -> Result<(), IpcError> {
+        match self.buffers.as_slice().first() {
+            Some(buffer) if buffer.offset() % width != 0 => {
+                let expected = format!("a multiple of {width} as its offset");
+                Err(self.invalid("a buffer", expected, buffer.offset()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn buffer(&mut self, needed: u64) -> Result<(), IpcError> {
+        self.buffer_of(needed).map(drop)
+    }
+
+    /// Checks that the next buffer lies in the body and decompresses to at least `needed` bytes; returns
+    /// to how many.
+    fn buffer_of(&mut self, needed: u64) -> Result<u64, IpcError> {
         let Some(buffer) = self.buffers.next() else {
             return Err(self.invalid("a batch's metadata", "another buffer".to_owned(), "none"));
         };
@@ -278,6 +308,14 @@ impl Walk<'_> {
             let expected = format!("inside the body of {body} bytes");
             return Err(self.invalid("a buffer", expected, found));
         };
+        // The format lays buffers end to end. If they could lie on one another, a small body would stand
+        // for any number of its own copies.
+        self.stored_bytes += length;
+        if self.stored_bytes > body {
+            let expected = format!("buffers that do not overlap in the body of {body} bytes");
+            let found = format!("{} bytes so far", self.stored_bytes);
+            return Err(self.invalid("a batch's metadata", expected, found));
+        }
         let decoded = self.decoded_length(offset, length)?;
         if decoded < needed {
             return Err(self.invalid("a buffer", format!("{needed} bytes or more"), decoded));
@@ -287,7 +325,7 @@ impl Walk<'_> {
             let expected = format!("at most {MAX_DECODED_BYTES} bytes once decompressed");
             return Err(self.invalid("a batch", expected, self.decoded_bytes));
         }
-        Ok(())
+        Ok(decoded)
     }
 
     fn decoded_length(&self, offset: u64, length: u64) -> Result<u64, IpcError> {

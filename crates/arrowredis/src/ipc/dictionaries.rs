@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 use arrow_ipc::MessageHeader;
-use arrow_ipc::reader::read_dictionary;
+use arrow_ipc::reader::RecordBatchDecoder;
+use arrow_schema::{ArrowError, Schema};
+use arrow_select::concat::concat;
 
 use super::IpcError;
-use super::block::most_encoded_bytes;
+use super::block::{aligned, most_encoded_bytes};
 use super::check::{BatchShape, check_batch};
 use super::guard::guard;
 use super::message::Message;
-use super::schema::SchemaMessage;
+use super::schema::{DictionaryField, SchemaMessage};
 
 /// For each dictionary its last whole version and the deltas that came after it.
 ///
@@ -104,9 +106,17 @@ impl Dictionaries {
             })
     }
 
-    /// Bytes of memory that decoding all of them takes beyond the messages' own.
+    /// Bytes of memory that decoding all of them takes beyond the messages' own. What comes in several
+    /// messages is copied once more, to join it.
     pub(crate) fn bytes_to_decode(&self) -> u64 {
-        self.messages.values().flatten().map(|(_, shape)| shape.bytes_to_decode()).sum()
+        let of = |versions: &Vec<(Message, BatchShape)>| {
+            let joined = versions.len() > 1;
+            let shapes = versions.iter().map(|(_, shape)| shape);
+            shapes
+                .map(|shape| shape.bytes_to_decode() + if joined { shape.decoded_bytes } else { 0 })
+                .fold(0, u64::saturating_add)
+        };
+        self.messages.values().map(of).fold(0, u64::saturating_add)
     }
 
     /// Most bytes that encoding all of them takes, whatever the codec.
@@ -130,15 +140,49 @@ impl Dictionaries {
     }
 
     fn decode(&self, schema: &SchemaMessage) -> Result<HashMap<i64, ArrayRef>, IpcError> {
+        let damaged = IpcError::arrow("a dictionary is damaged");
         let mut decoded = HashMap::new();
-        for message in self.messages(schema) {
-            // `apply` has seen this header; a message cannot change.
-            let Some(batch) = message.header().header_as_dictionary_batch() else {
-                continue;
-            };
-            read_dictionary(&message.body, batch, &schema.schema, &mut decoded, &message.version())
-                .map_err(IpcError::arrow("a dictionary is damaged"))?;
-        }
+        let mut all = || {
+            for field in &schema.dictionaries {
+                let versions = self.messages.get(&field.id).into_iter().flatten();
+                let parts = versions.map(|(message, _)| values(message, field, &decoded));
+                let parts = parts.collect::<Result<Vec<_>, _>>()?;
+                if let Some(joined) = join(&parts)? {
+                    decoded.insert(field.id, joined);
+                }
+            }
+            Ok(())
+        };
+        all().map_err(damaged)?;
         Ok(decoded)
+    }
+}
+
+/// The values of one message; `inner` are the dictionaries that stand inside of them.
+fn values(
+    message: &Message,
+    field: &DictionaryField,
+    inner: &HashMap<i64, ArrayRef>,
+) -> Result<ArrayRef, ArrowError> {
+    let schema = Schema::new(field.values.clone()).into();
+    let version = message.version();
+    // `apply` has seen the header and its batch; a message cannot change.
+    let batch = message.header().header_as_dictionary_batch().and_then(|batch| batch.data());
+    let batch = batch.ok_or_else(|| ArrowError::IpcError("it has no values".to_owned()))?;
+    let body = aligned(&message.body);
+    let decoder = RecordBatchDecoder::try_new(&body, batch, schema, inner, &version)?;
+    Ok(ArrayRef::clone(decoder.read_record_batch()?.column(0)))
+}
+
+/// A dictionary and its deltas as one, joined at once: one by one, the values would be copied as often
+/// as there are deltas after them.
+fn join(parts: &[ArrayRef]) -> Result<Option<ArrayRef>, ArrowError> {
+    match parts {
+        [] => Ok(None),
+        [whole] => Ok(Some(ArrayRef::clone(whole))),
+        several => {
+            let several: Vec<&dyn Array> = several.iter().map(AsRef::as_ref).collect();
+            concat(&several).map(Some)
+        }
     }
 }

@@ -6,9 +6,12 @@
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::MessageBuffer;
-use arrow_ipc::{Message as FlatMessage, MessageHeader, MetadataVersion};
+use arrow_ipc::{
+    Message as FlatMessage, MessageHeader, MetadataVersion, root_as_message_with_opts,
+};
 
 use super::IpcError;
+use super::unfolding::limits;
 
 pub(crate) const CONTINUATION: [u8; 4] = [0xff; 4];
 
@@ -53,15 +56,15 @@ impl Message {
             IpcError::invalid("a message's length", place, "a positive number", length)
         })?;
         let metadata = slice(bytes, "a message's metadata", start, length)?;
+        // Before the library's own, whose limits a message of some KB can use up with a million tables.
+        root_as_message_with_opts(&limits(length), &metadata).map_err(|error| {
+            IpcError::invalid("a message's metadata", place, "a valid flatbuffer", error)
+        })?;
         let verified = MessageBuffer::try_new(metadata.clone())
             .map_err(IpcError::arrow("a message's metadata is damaged"))?;
 
         let message = verified.as_ref();
-        if !(MetadataVersion::V4..=MetadataVersion::V5).contains(&message.version()) {
-            return Err(IpcError::Unsupported {
-                what: format!("Arrow metadata version {:?} (V4 and V5 are)", message.version()),
-            });
-        }
+        supported(message.version())?;
         let body_length = usize::try_from(message.bodyLength()).map_err(|_| {
             let found = message.bodyLength();
             IpcError::invalid("a message's body length", place, "0 or more", found)
@@ -83,6 +86,15 @@ impl Message {
     pub(crate) fn version(&self) -> MetadataVersion {
         self.header().version()
     }
+}
+
+/// Refuses the metadata versions of other formats than this one.
+pub(crate) fn supported(version: MetadataVersion) -> Result<(), IpcError> {
+    if (MetadataVersion::V4..=MetadataVersion::V5).contains(&version) {
+        return Ok(());
+    }
+    let what = format!("Arrow metadata version {version:?} (V4 and V5 are)");
+    Err(IpcError::Unsupported { what })
 }
 
 /// The bytes from `at`, or what is missing.

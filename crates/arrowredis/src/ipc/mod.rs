@@ -36,6 +36,7 @@ pub(crate) mod writer;
 mod codec;
 mod error;
 mod guard;
+mod unfolding;
 
 pub use codec::{Codec, UnknownCodec};
 pub use error::IpcError;

@@ -68,9 +68,33 @@ pub(crate) fn parse_schema(flat: FlatSchema<'_>, at: u64) -> Result<SchemaRef, I
     if flat.fields().is_none() {
         return Err(IpcError::invalid("the schema", at, "a list of fields", "none"));
     }
-    guard("the schema", || {
+    let schema = guard("the schema", || {
         try_fb_to_schema(flat).map(Arc::new).map_err(IpcError::arrow("the schema is damaged"))
-    })
+    })?;
+    schema.fields().iter().try_for_each(|field| check_type(field.data_type(), at))?;
+    Ok(schema)
+}
+
+/// Refuses types that the library takes for a schema's and panics at with data of them, or with none.
+fn check_type(data_type: &DataType, at: u64) -> Result<(), IpcError> {
+    use DataType as T;
+    let invalid = |expected: &str| Err(IpcError::invalid("the schema", at, expected, data_type));
+    match data_type {
+        T::FixedSizeBinary(width) | T::FixedSizeList(_, width) if *width < 0 => {
+            return invalid("a width of 0 or more");
+        }
+        T::RunEndEncoded(ends, _) if !ends.data_type().is_run_ends_type() || ends.is_nullable() => {
+            return invalid("signed run ends of 16, 32 or 64 bits that are never null");
+        }
+        T::Map(entries, _) => match entries.data_type() {
+            T::Struct(pair)
+                if pair.len() == 2 && !entries.is_nullable() && !pair[0].is_nullable() => {}
+            _ => return invalid("a map's keys and values, neither key nor pair of them null"),
+        },
+        T::Dictionary(_, values) => check_type(values, at)?,
+        _ => {}
+    }
+    children(data_type).into_iter().try_for_each(|child| check_type(child.data_type(), at))
 }
 
 fn dictionary_fields(fields: &Fields, at: u64) -> Result<Vec<DictionaryField>, IpcError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use arrow_ipc::{Block as FooterBlock, Footer, root_as_footer};
+use arrow_ipc::{Block as FooterBlock, Footer, root_as_footer_with_opts};
 use arrow_schema::SchemaRef;
 
 use crate::error::FileError;
@@ -14,9 +14,10 @@ use super::IpcError;
 use super::block::Block;
 use super::dictionaries::{Dictionaries, Replacement};
 use super::mapped_file::{self, Pages, Unmapped};
-use super::message::{Message, Next, slice};
+use super::message::{Message, Next, slice, supported};
 use super::schema::{SchemaMessage, parse_schema};
 use super::stream::{Stream, StreamBlocks};
+use super::unfolding::limits;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 
@@ -39,8 +40,9 @@ pub(crate) struct Source {
     container: Container,
 }
 
+/// What the bytes are: a file, whose footer says where its batches lie, or a stream of them.
 #[derive(Debug)]
-enum Container {
+pub(crate) enum Container {
     File(ArrowFile),
     Stream(Stream),
 }
@@ -53,23 +55,16 @@ impl Source {
     /// [`FileError`] when it cannot be opened or does not begin, and end, like Arrow IPC.
     pub(crate) fn open(path: &Path) -> Result<(Self, Unmapped), FileError> {
         let (bytes, pages, unmapped) = open_and_map(path)?;
-        let container = open_container(&bytes)
+        let container = Container::open(&bytes)
             .map_err(|source| FileError::Content { path: path.to_owned(), source })?;
-        let schema = match &container {
-            Container::File(file) => &file.schema,
-            Container::Stream(stream) => &stream.schema,
-        };
-        let columns = schema.schema.fields().len();
+        let columns = container.schema_message().schema.fields().len();
         tracing::info!(?path, bytes = bytes.len(), columns, "opened");
         let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, pages, container };
         Ok((source, unmapped))
     }
 
     pub(crate) fn schema_message(&self) -> &Arc<SchemaMessage> {
-        match &self.container {
-            Container::File(file) => &file.schema,
-            Container::Stream(stream) => &stream.schema,
-        }
+        self.container.schema_message()
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -84,10 +79,7 @@ impl Source {
     /// The batches in file order. Ends after the first error.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Result<Block, FileError>> + Send + use<> {
         let path = self.path.clone();
-        let blocks: Box<dyn Iterator<Item = _> + Send> = match &self.container {
-            Container::File(file) => Box::new(file.blocks()),
-            Container::Stream(stream) => Box::<StreamBlocks>::new(stream.blocks()),
-        };
+        let blocks = self.container.blocks();
         let pages = self.pages.clone();
         let mut released = 0;
         blocks.map(move |block| {
@@ -118,16 +110,34 @@ fn open_and_map(path: &Path) -> Result<(Buffer, Pages, Unmapped), FileError> {
     mapped_file::map(&file).map_err(failed)
 }
 
-fn open_container(bytes: &Buffer) -> Result<Container, IpcError> {
-    if bytes.starts_with(MAGIC) {
-        return ArrowFile::open(bytes).map(Container::File);
+impl Container {
+    /// Reads what stands before the batches.
+    pub(crate) fn open(bytes: &Buffer) -> Result<Self, IpcError> {
+        if bytes.starts_with(MAGIC) {
+            return ArrowFile::open(bytes).map(Self::File);
+        }
+        Stream::open(bytes.clone(), None).map(Self::Stream)
     }
-    Stream::open(bytes.clone(), None).map(Container::Stream)
+
+    pub(crate) fn schema_message(&self) -> &Arc<SchemaMessage> {
+        match self {
+            Self::File(file) => &file.schema,
+            Self::Stream(stream) => &stream.schema,
+        }
+    }
+
+    /// The batches in order. Ends after the first error.
+    pub(crate) fn blocks(&self) -> Box<dyn Iterator<Item = Result<Block, IpcError>> + Send> {
+        match self {
+            Self::File(file) => Box::new(file.blocks()),
+            Self::Stream(stream) => Box::<StreamBlocks>::new(stream.blocks()),
+        }
+    }
 }
 
 /// A file: its batches stand in a footer, and its dictionaries hold for all of them.
 #[derive(Debug)]
-struct ArrowFile {
+pub(crate) struct ArrowFile {
     schema: Arc<SchemaMessage>,
     dictionaries: Arc<Dictionaries>,
     batches: Arc<[FooterBlock]>,
@@ -139,8 +149,9 @@ impl ArrowFile {
     fn open(bytes: &Buffer) -> Result<Self, IpcError> {
         let (footer_bytes, messages) = split_footer(bytes)?;
         let at = messages.len() as u64;
-        let footer = root_as_footer(&footer_bytes)
+        let footer = root_as_footer_with_opts(&limits(footer_bytes.len()), &footer_bytes)
             .map_err(|error| IpcError::invalid("the footer", at, "a valid flatbuffer", error))?;
+        supported(footer.version())?;
         let schema = Self::schema(&messages, footer, at)?;
         if footer.custom_metadata().is_some_and(|pairs| !pairs.is_empty()) {
             tracing::warn!("the metadata of the file's footer belongs to no batch and is left out");

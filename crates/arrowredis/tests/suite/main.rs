@@ -29,6 +29,12 @@ mod large;
 /// Damaged files and values: an error each time, and never a panic.
 mod damage;
 
+/// Every bit and every length of small values and files.
+mod every_bit;
+
+/// Inputs that fuzzing found.
+mod regressions;
+
 /// The synthetic dataset.
 mod generated;
 
