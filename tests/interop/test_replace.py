@@ -154,7 +154,7 @@ def claim_key(prefix):
 def test_one_writer_at_a_time(arrowredis, client, prefix, tmp_path, command):
     """A second is told of the first; whoever reads is not."""
     put_old(client, prefix, "without-manifest" if command == ["adopt"] else "with-manifest")
-    owner = f"another program connection={client.client_id()}"
+    owner = f"connection={client.client_id()} server={client.info('server')['run_id']} another program"
     client.set(claim_key(prefix), owner, px=30_000)
     before = everything(client, prefix)
     line = ["--inp", write(NEW, tmp_path / "source"), "--prefix"] if command[0] == "split" else []
@@ -166,7 +166,8 @@ def test_one_writer_at_a_time(arrowredis, client, prefix, tmp_path, command):
 
 def test_the_claim_of_a_writer_whose_connection_is_gone_is_taken_over(arrowredis, client, prefix, tmp_path):
     put_old(client, prefix, "with-manifest")
-    client.set(claim_key(prefix), "another program connection=999999999", px=30_000)
+    server = client.info("server")["run_id"]
+    client.set(claim_key(prefix), f"connection=999999999 server={server} another program", px=30_000)
     arrowredis.split(write(NEW, tmp_path / "source"), prefix, "--replace")
     assert list(stored(client, prefix)) == [key(prefix, 0, 0)]
 
