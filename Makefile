@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint deny build redis interop fuzz
+.PHONY: demo test lint deny build redis interop fuzz valkey
 
 # The main job, on a Redis server of its own: generate, store, read back, compare.
 demo: redis
@@ -14,6 +14,11 @@ test: redis
 interop: redis
 	cargo build --locked -p arrowredis-cli
 	scripts/interop
+
+# What is different from server to server, on the newest Valkey. Builds what `cargo test` has built.
+valkey:
+	ARROWREDIS_SERVER=$$(scripts/need-valkey 9.1) cargo test --workspace --locked --test suite --test cluster -- \
+		store_contract publishing:: verbs:: main_job
 
 # Every parser of outside bytes, some seconds each; `scripts/fuzz SECONDS TARGET` for longer.
 fuzz:
