@@ -11,6 +11,9 @@ use crate::exit::Failure;
 
 const DEFAULT_URL: &str = "redis://127.0.0.1:6379/0";
 
+/// What stands above these flags in the help.
+const CONNECTION: &str = "Connection";
+
 /// Where `redis-cli` looks for a password, too.
 const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
 
@@ -19,50 +22,47 @@ const LONGEST_PASSWORD: u64 = 1 << 16;
 
 /// Where Redis is, and how it is reached.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Connection")]
 pub(crate) struct Redis {
     /// redis[s]://[user:password@]host[:port][/database], unix:///path[?db=0] or
     /// redis+sentinel://host1,host2/service[/database] [default: redis://127.0.0.1:6379/0]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "REDIS_URL",
-        hide_env_values = true,
-        hide_default_value = true
-    )]
+    #[arg(long, help_heading = CONNECTION, value_name = "URL", env = "REDIS_URL")]
+    #[arg(hide_env_values = true)]
     redis_url: Option<String>,
     /// A file that holds the password, if the address does not [or variable REDISCLI_AUTH]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Whether the server is a node of a Redis Cluster
-    #[arg(long, value_name = "WHETHER", default_value = "auto")]
+    #[arg(long, help_heading = CONNECTION, value_name = "WHETHER", default_value = "auto")]
     cluster: ClusterFlag,
     /// Which of a cluster's servers may hand out chunks; replicas may lag
-    #[arg(long, value_name = "WHICH", default_value = "primary")]
+    #[arg(long, help_heading = CONNECTION, value_name = "WHICH", default_value = "primary")]
     read_from: ReadFromFlag,
     /// Connections to each server
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(long, help_heading = CONNECTION, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = at_least_one)]
     connections: usize,
     /// How long one attempt to connect may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = patience)]
+    #[arg(long, help_heading = CONNECTION, value_name = "TIME", default_value = "5s")]
+    #[arg(value_parser = patience)]
     connect_timeout: Duration,
     /// How long nothing may move on a connection that owes a reply
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = patience)]
+    #[arg(long, help_heading = CONNECTION, value_name = "TIME", default_value = "30s")]
+    #[arg(value_parser = patience)]
     timeout: Duration,
     /// How often a request is repeated, for 120 s at most, after a failure that can pass; 0 for never
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, help_heading = CONNECTION, value_name = "N", default_value_t = 20)]
     retries: u32,
     /// A PEM file of the authorities to trust, instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
     /// A PEM file of this client's certificate
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// A PEM file of that certificate's private key
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Accept any certificate; whoever is in between can then read and alter everything
-    #[arg(long, conflicts_with = "tls_ca")]
+    #[arg(long, help_heading = CONNECTION, conflicts_with = "tls_ca")]
     tls_insecure: bool,
 }
 
