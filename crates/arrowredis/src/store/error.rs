@@ -85,9 +85,10 @@ pub enum StoreError {
     },
     /// The server ended the connection each time that it was sent a value.
     #[error(
-        "{address} closed the connection while it received '{key}' of {len} bytes, {times} times; \
+        "{address} closed the connection while it received '{key}' of {len} bytes, {}; \
          its limits (proto-max-bulk-len, client-query-buffer-limit, maxmemory-clients) may be lower, \
-         so divide large batches with --max-chunk-bytes, or raise those limits ({trouble})"
+         so divide large batches with --max-chunk-bytes, or raise those limits ({trouble})",
+        often(.times)
     )]
     CutWhileSending {
         /// The key.
@@ -181,6 +182,14 @@ pub enum StoreError {
         /// What came.
         found: String,
     },
+}
+
+fn often(times: &u32) -> String {
+    match times {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        times => format!("{times} times"),
+    }
 }
 
 fn of(key: &str) -> String {

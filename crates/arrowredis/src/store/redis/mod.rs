@@ -420,7 +420,9 @@ impl ChunkStore for RedisStore {
         let len = value.len() as u64;
         match self.put_with(&key, &value, until).await {
             Err(StoreError::Command { trouble, tried, address, .. })
-                if trouble.was_cut() && len >= LARGE && !self.limit().await.is_known =>
+                if trouble.was_cut_for_what_was_sent()
+                    && len >= LARGE
+                    && !self.limit().await.is_known =>
             {
                 let times = tried.attempts;
                 Err(StoreError::CutWhileSending { key, len, times, address, trouble })
@@ -482,7 +484,15 @@ impl ChunkStore for RedisStore {
             command.arg("USAGE").arg(key);
             command
         };
-        let replies = self.each("MEMORY USAGE", &keys, Whom::Primary, command).await?;
+        let replies = match self.each("MEMORY USAGE", &keys, Whom::Primary, command).await {
+            Ok(replies) => replies,
+            // Hosted servers may keep that to themselves.
+            Err(StoreError::Denied { .. }) => return Ok(vec![None; keys.len()]),
+            Err(StoreError::Command { trouble, .. }) if trouble.is_refusal() => {
+                return Ok(vec![None; keys.len()]);
+            }
+            Err(error) => return Err(error),
+        };
         let bytes = |reply| match reply {
             Value::Int(bytes) => u64::try_from(bytes).ok(),
             _ => None,
@@ -541,11 +551,9 @@ impl ChunkStore for RedisStore {
         let mut patience = Patience::new(&self.0.options);
         match self.rooms(&mut patience).await {
             Ok(room) => Ok(room),
-            Err(trouble) => match self.failed("INFO", "", trouble, &patience).await {
-                // Hosted servers may keep that to themselves.
-                StoreError::Denied { .. } => Ok(None),
-                error => Err(error),
-            },
+            // Hosted servers may keep that to themselves, or not know it.
+            Err(trouble) if trouble.is_refusal() => Ok(None),
+            Err(trouble) => Err(self.failed("INFO", "", trouble, &patience).await),
         }
     }
 

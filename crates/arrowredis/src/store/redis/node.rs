@@ -89,7 +89,9 @@ impl Node {
     async fn connect_in_time(&self) -> Result<Wire, Trouble> {
         let (timeout, name) = (self.setup.options.connect_timeout, &self.name);
         let connected = tokio::time::timeout(timeout, self.connect_slowly()).await;
-        let connected = connected.unwrap_or_else(|_| Err(Trouble::connect_timeout(name, timeout)));
+        let tls = self.setup.tls.is_some();
+        let too_late = |_| Err(Trouble::connect_timeout(name, timeout, tls));
+        let connected = connected.unwrap_or_else(too_late);
         match &connected {
             Ok(_) => tracing::debug!(%name, "connected"),
             Err(trouble) => tracing::debug!(%name, %trouble, "no connection"),

@@ -117,15 +117,30 @@ impl AsyncWrite for Watched {
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.progress.moved();
         }
-        written
+        unless_closed(written, bytes.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        unless_closed(Pin::new(&mut self.stream).poll_flush(context), ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// A server that closes a connection may have said why: that it allows no more of them, that a value is
+/// too long, that a certificate is not accepted. That is read before the connection's end is, if writing
+/// does not fail first.
+fn unless_closed<T>(written: Poll<io::Result<T>>, as_if: T) -> Poll<io::Result<T>> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    match written {
+        Poll::Ready(Err(error))
+            if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
+        {
+            Poll::Ready(Ok(as_if))
+        }
+        written => written,
     }
 }
 
@@ -150,5 +165,26 @@ mod tests {
         let stalled = tokio::time::timeout(Duration::from_millis(1), progress.stalled(TIMEOUT));
         assert!(stalled.await.is_err());
         progress.stalled(Duration::ZERO).await;
+    }
+
+    /// Method: the server hangs up before it was asked anything, and every write after the first fails.
+    #[tokio::test]
+    async fn the_last_words_of_a_server_that_takes_nothing_are_read() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let near = TcpStream::connect(address).await.unwrap();
+        let (mut far, _) = server.accept().await.unwrap();
+        far.write_all(b"-ERR full\r\n").await.unwrap();
+        drop(far);
+        let (mut watched, _) = Watched::new(Box::new(near));
+        for _ in 0..100 {
+            watched.write_all(b"ask").await.unwrap();
+            watched.flush().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut words = [0; 11];
+        watched.read_exact(&mut words).await.unwrap();
+        assert_eq!(&words, b"-ERR full\r\n");
+        assert!(!matches!(watched.read(&mut words).await, Ok(1..)), "and then its end");
     }
 }

@@ -1,7 +1,8 @@
 //! What can go wrong with a request, and what that means for it; pure.
 //!
-//! Decided by type and by the server's error code. Text is looked at in one case only: servers
-//! that allow no more connections say so without a code of its own.
+//! Decided by type and by the server's error code. Text is looked at only where a server has no code
+//! of its own for what it says: that it allows no more connections, that a script may not do what it
+//! does, and that it cannot read what it was sent.
 
 use std::fmt;
 use std::io;
@@ -31,8 +32,8 @@ enum What {
     Stalled(Duration),
     /// No connection could be made.
     Unreachable(Arc<io::Error>),
-    /// No connection was made in so long.
-    ConnectTimeout(Duration),
+    /// No connection was made in so long, with TLS or without.
+    ConnectTimeout { timeout: Duration, tls: bool },
     /// The server, or what was taken for one, did not greet as one does.
     Greeting(RedisError),
     /// What was found is no answer to a question about a cluster or a primary.
@@ -87,8 +88,8 @@ impl Trouble {
         Self::new(node, What::Unreachable(Arc::new(error)))
     }
 
-    pub(super) fn connect_timeout(node: &Arc<str>, timeout: Duration) -> Self {
-        Self::new(node, What::ConnectTimeout(timeout))
+    pub(super) fn connect_timeout(node: &Arc<str>, timeout: Duration, tls: bool) -> Self {
+        Self::new(node, What::ConnectTimeout { timeout, tls })
     }
 
     pub(super) fn unusable(node: &Arc<str>, found: &str) -> Self {
@@ -110,18 +111,32 @@ impl Trouble {
         matches!(self.what, What::Lost(_))
     }
 
+    /// Whether the server ended the connection because of what it was sent. It may say so before.
+    pub(super) fn was_cut_for_what_was_sent(&self) -> bool {
+        self.was_cut() || matches!(&self.what, What::Answer(error) if says_unreadable(error))
+    }
+
+    /// Whether the server answered that it does not do that: it does not know the command or keeps it
+    /// to itself.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.was_answered() && self.class() == Class::Permanent
+    }
+
     /// Whether no server was found.
     pub(super) fn was_unreachable(&self) -> bool {
         matches!(
             self.what,
-            What::Unreachable(_) | What::ConnectTimeout(_) | What::Greeting(_) | What::Unusable(_)
+            What::Unreachable(_)
+                | What::ConnectTimeout { .. }
+                | What::Greeting(_)
+                | What::Unusable(_)
         )
     }
 
     /// For how long it had gone on before it was noticed.
     pub(super) fn had_lasted(&self) -> Duration {
         match self.what {
-            What::Stalled(timeout) | What::ConnectTimeout(timeout) => timeout,
+            What::Stalled(timeout) | What::ConnectTimeout { timeout, .. } => timeout,
             _ => Duration::ZERO,
         }
     }
@@ -132,6 +147,7 @@ impl Trouble {
             What::Answer(error) => match error.kind() {
                 // The client has no code for what it found wrong with user and password.
                 ErrorKind::AuthenticationFailed => Some("WRONGPASS"),
+                _ if says_script_is_denied(error) => Some("NOPERM"),
                 _ => error.code(),
             },
             What::Greeting(error) if error.kind() == ErrorKind::AuthenticationFailed => {
@@ -145,7 +161,7 @@ impl Trouble {
     pub(super) fn class(&self) -> Class {
         let transient = Class::Transient { most: AS_TOLD };
         match &self.what {
-            What::Lost(_) | What::Stalled(_) | What::ConnectTimeout(_) | What::Unusable(_) => {
+            What::Lost(_) | What::Stalled(_) | What::ConnectTimeout { .. } | What::Unusable(_) => {
                 transient
             }
             What::Unreachable(error) if is_refused_certificate(error) => Class::Permanent,
@@ -153,6 +169,10 @@ impl Trouble {
                 Class::Permanent
             }
             What::Unreachable(_) => transient,
+            // With TLS 1.3 a client's certificate is refused after the client is done with its part.
+            What::Greeting(error) if io_error(error).is_some_and(is_refused_certificate) => {
+                Class::Permanent
+            }
             What::Greeting(error) => match error.kind() {
                 ErrorKind::Io | ErrorKind::Parse => transient,
                 _ => Class::Permanent,
@@ -220,10 +240,18 @@ impl Trouble {
             What::Unreachable(error) if is_tls(error) => {
                 "does that port speak TLS? For plain connections write redis:// instead of rediss://"
             }
+            What::Greeting(error) if io_error(error).is_some_and(is_refused_certificate) => {
+                "the server does not accept this client's certificate, or wants one: check --tls-cert, \
+                 --tls-key and the authority that the server trusts"
+            }
             What::Greeting(_) => {
                 "is it a Redis server, and does the address say rediss:// where it speaks TLS?"
             }
-            What::Unreachable(_) | What::ConnectTimeout(_) => {
+            What::ConnectTimeout { tls: true, .. } => {
+                "is a Redis server that speaks TLS running there? For plain connections write \
+                 redis:// instead of rediss://"
+            }
+            What::Unreachable(_) | What::ConnectTimeout { .. } => {
                 "is a Redis server running there, and does a firewall let this machine through?"
             }
             What::Unusable(_) => "look at the server's configuration",
@@ -269,8 +297,29 @@ fn says_out_of_connections(error: &RedisError) -> bool {
         && error.detail().is_some_and(|text| text.contains("max number of clients"))
 }
 
+/// Redis 6.2 and 7.0 say the first, later ones and Valkey the second.
+fn says_script_is_denied(error: &RedisError) -> bool {
+    let is_denied = |text: &str| {
+        text.starts_with("The user executing the script can't")
+            || text.starts_with("ACL failure in script")
+    };
+    error.code() == Some("ERR") && error.detail().is_some_and(is_denied)
+}
+
+fn says_unreadable(error: &RedisError) -> bool {
+    error.code() == Some("ERR")
+        && error.detail().is_some_and(|text| text.starts_with("Protocol error"))
+}
+
 fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
+}
+
+/// The system's error, or that of TLS, in the client library's.
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    let source = std::error::Error::source(error)?;
+    let shared = source.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    (**shared).downcast_ref()
 }
 
 fn is_tls(error: &io::Error) -> bool {
@@ -309,7 +358,7 @@ impl fmt::Display for Trouble {
             What::Lost(error) => write!(f, "the connection was lost ({error})"),
             What::Stalled(timeout) => write!(f, "nothing moved for {timeout:?}"),
             What::Unreachable(error) => write!(f, "{error}"),
-            What::ConnectTimeout(timeout) => write!(f, "no connection within {timeout:?}"),
+            What::ConnectTimeout { timeout, .. } => write!(f, "no connection within {timeout:?}"),
             What::Greeting(error) => write!(f, "no greeting ({error})"),
             What::Unusable(found) => f.write_str(found),
         }
@@ -387,6 +436,30 @@ mod tests {
         let expired = io(io::Error::new(io::ErrorKind::InvalidData, expired));
         assert_eq!(expired.class(), Class::Permanent);
         assert!(expired.advice().contains("--tls-ca"));
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let alert = io::Error::new(io::ErrorKind::InvalidData, alert);
+        let unwanted = Trouble::greeting(&"h:1".into(), alert.into());
+        assert_eq!(unwanted.class(), Class::Permanent);
+        assert!(unwanted.advice().contains("--tls-cert"));
+    }
+
+    #[test]
+    fn a_script_that_may_not_is_denied_whatever_the_server_says_to_it() {
+        for line in [
+            "ERR The user executing the script can't run this command or subcommand script: 1f",
+            "ERR The user executing the script can't access at least one of the keys mentioned",
+            "ERR ACL failure in script: User u has no permissions to run the 'set' command",
+        ] {
+            assert_eq!(answered(line).code(), Some("NOPERM"), "{line}");
+            assert!(answered(line).to_string().contains(line));
+        }
+        assert_eq!(answered("ERR unknown command").code(), Some("ERR"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_ends_the_connection() {
+        assert!(answered("ERR Protocol error: invalid bulk length").was_cut_for_what_was_sent());
+        assert!(!answered("ERR unknown command").was_cut_for_what_was_sent());
     }
 
     #[test]
