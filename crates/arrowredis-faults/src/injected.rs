@@ -1,6 +1,7 @@
 //! How often each fault was injected, for a test to print and to insist on.
 
 use std::fmt;
+use std::ops::Add;
 use std::sync::{Mutex, PoisonError};
 
 use crate::fault::Fault;
@@ -42,7 +43,32 @@ impl Injected {
         self.each().iter().map(|(_, count)| count).sum()
     }
 
-    fn each(&self) -> [(&'static str, u64); 11] {
+    /// What came since an earlier count of the same proxy.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        self.with(earlier, u64::saturating_sub)
+    }
+
+    fn with(self, other: Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            commands: both(self.commands, other.commands),
+            connections: both(self.connections, other.connections),
+            cuts_before_requests: both(self.cuts_before_requests, other.cuts_before_requests),
+            cuts_in_requests: both(self.cuts_in_requests, other.cuts_in_requests),
+            lost_replies: both(self.lost_replies, other.lost_replies),
+            cuts_in_replies: both(self.cuts_in_replies, other.cuts_in_replies),
+            stalls: both(self.stalls, other.stalls),
+            hangs: both(self.hangs, other.hangs),
+            slow_spells: both(self.slow_spells, other.slow_spells),
+            refused_connections: both(self.refused_connections, other.refused_connections),
+            outages: both(self.outages, other.outages),
+            answers: both(self.answers, other.answers),
+            corrupted: both(self.corrupted, other.corrupted),
+        }
+    }
+
+    /// Each fault by its name, and how often it was injected.
+    pub fn each(&self) -> [(&'static str, u64); 11] {
         [
             ("cut before requests", self.cuts_before_requests),
             ("cut in requests", self.cuts_in_requests),
@@ -56,6 +82,15 @@ impl Injected {
             ("error answers", self.answers),
             ("corrupted", self.corrupted),
         ]
+    }
+}
+
+impl Add for Injected {
+    type Output = Self;
+
+    /// Those of two proxies, or of one at two times.
+    fn add(self, other: Self) -> Self {
+        self.with(other, u64::saturating_add)
     }
 }
 

@@ -170,6 +170,17 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// Changes were asked for, an attempt had no answer, and those after it brought none, either.
+    #[error(
+        "an attempt to change '{key}' had no answer, and whether it was carried out could not be \
+         found out"
+    )]
+    Unsettled {
+        /// The key, or one of several.
+        key: String,
+        /// How the last attempt ended.
+        source: Box<StoreError>,
+    },
     /// A reply has another shape than the command's.
     #[error("{address} answered {command}{of} with {found}; is it a Redis server?", of = of(.key))]
     Reply {
@@ -197,10 +208,10 @@ fn of(key: &str) -> String {
 }
 
 impl StoreError {
-    /// Whether the store answered, so that what was asked for has certainly not been done.
+    /// Whether what was asked for has certainly not been done.
     pub fn was_refused(&self) -> bool {
         match self {
-            Self::Reply { .. } => false,
+            Self::Reply { .. } | Self::Unsettled { .. } => false,
             Self::Command { trouble, .. } | Self::CutWhileSending { trouble, .. } => {
                 !trouble.may_have_been_done()
             }

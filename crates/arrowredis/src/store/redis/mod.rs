@@ -517,12 +517,20 @@ impl ChunkStore for RedisStore {
         }
         let mut patience = Patience::new(&self.0.options);
         let command = script::apply(guard, &changes);
-        match self.ask_with("EVAL", &key, command, &mut patience).await? {
-            Value::Int(1) => Ok(true),
-            Value::Int(_) if patience.may_have_been_done() => self.were_made(guard, &changes).await,
-            Value::Int(_) => Ok(false),
-            other => Err(self.unexpected("EVAL", &key, &other)),
-        }
+        let answer = self.ask_with("EVAL", &key, command, &mut patience).await;
+        let doubtful = patience.may_have_been_done();
+        let made = match answer {
+            Ok(Value::Int(1)) => return Ok(true),
+            Ok(Value::Int(_)) if doubtful => self.were_made(guard, &changes).await,
+            Ok(Value::Int(_)) => return Ok(false),
+            Ok(other) => Err(self.unexpected("EVAL", &key, &other)),
+            Err(error) => Err(error),
+        };
+        // How the last attempt ended says nothing about those before it.
+        made.map_err(|error| match doubtful {
+            true => StoreError::Unsettled { key, source: Box::new(error) },
+            false => error,
+        })
     }
 
     async fn claim(&self, key: &str, owner: &str, life: Duration) -> Result<Claimed, StoreError> {
