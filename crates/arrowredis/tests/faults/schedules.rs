@@ -27,13 +27,13 @@ use crate::world::{Contents, clear, dataset, hasty};
 const SCHEDULES: u64 = 300;
 
 /// Schedules that are run at the same time. They wait most of the time.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 48;
 
 /// Verbs of one schedule, at most.
-const VERBS: u64 = 10;
+const VERBS: u64 = 6;
 
-/// Half of the schedules have their last fault before so many commands, or all have.
-const COMMANDS: u64 = 250;
+/// No further verb is begun after so many commands: most faults have come by then.
+const COMMANDS: u64 = 200;
 
 /// How long connections and tasks may take to end when nobody needs them any more.
 const ENDING: Duration = Duration::from_secs(30);
@@ -102,7 +102,7 @@ async fn schedule(seed: u64, port: u16, contents: &Contents, direct: &RedisStore
         split(direct, &content.file, &dataset(&name), &options, &Unwatched).await.unwrap();
         stands = Some(0);
     }
-    let intensity = if seed % 2 == 0 { Intensity::LIGHT } else { Intensity::HEAVY };
+    let intensity = if seed % 3 == 0 { Intensity::HEAVY } else { Intensity::LIGHT };
     let proxy = Proxy::start(port, Schedule::random(seed, intensity)).unwrap();
     let account = Account::of(1, Injected::default());
     let mut run = Run { contents, direct, name, stands, account };
