@@ -19,17 +19,19 @@ pub(crate) struct Stepping<S> {
     inner: S,
     steps: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
+    running: Arc<AtomicUsize>,
 }
 
 impl<S: ChunkStore> Stepping<S> {
     /// May make so many requests.
     pub(crate) fn new(inner: S, steps: usize) -> Self {
-        Self { inner, steps: Arc::new(Semaphore::new(steps)), waiting: Arc::default() }
+        let steps = Arc::new(Semaphore::new(steps));
+        Self { inner, steps, waiting: Arc::default(), running: Arc::default() }
     }
 
-    /// Whether it has used up what it may and would go on.
+    /// Whether it has used up what it may, has done it, and would go on.
     pub(crate) fn stopped(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.waiting.load(Ordering::Relaxed) > 0 && self.running.load(Ordering::Relaxed) == 0
     }
 
     /// Lets everything through from now on.
@@ -40,12 +42,16 @@ impl<S: ChunkStore> Stepping<S> {
     async fn step<T>(&self, request: impl Future<Output = T>) -> T {
         if let Ok(step) = self.steps.try_acquire() {
             step.forget();
+            self.running.fetch_add(1, Ordering::Relaxed);
         } else {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             self.steps.acquire().await.unwrap().forget();
+            self.running.fetch_add(1, Ordering::Relaxed);
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
-        request.await
+        let done = request.await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        done
     }
 }
 
