@@ -1,5 +1,6 @@
 //! Where Redis is and how it is reached: flags, variables and files in, a store out.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,11 +116,14 @@ fn read_password(path: &Path) -> Result<Secret, Failure> {
              password"
         ))
     };
-    let length = std::fs::metadata(path).map_err(|error| unusable(&error.to_string()))?.len();
-    if length > LONGEST_PASSWORD {
-        return Err(unusable(&format!("it is {length} bytes long")));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| unusable(&error.to_string()))?;
+    // A pipe or a device does not say how long it is.
+    let read = file.take(LONGEST_PASSWORD + 1).read_to_string(&mut text);
+    read.map_err(|error| unusable(&error.to_string()))?;
+    if text.len() as u64 > LONGEST_PASSWORD {
+        return Err(unusable(&format!("it is longer than {LONGEST_PASSWORD} bytes")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Secret::new(line)),
         _ => Err(unusable("its first line is empty")),

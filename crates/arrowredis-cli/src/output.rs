@@ -11,6 +11,7 @@ use tracing::Level;
 
 use crate::args::Shown;
 use crate::exit::{Exit, Failure};
+use crate::process_list::hidden;
 use crate::progress::Bar;
 
 /// Where and how results are printed.
@@ -177,6 +178,10 @@ pub(crate) fn printable(text: &str) -> String {
 /// The text without the user and password of any address among the arguments.
 fn without_passwords(text: String, arguments: &[OsString]) -> String {
     arguments.iter().fold(text, |text, argument| {
+        let text = match hidden(argument) {
+            Some(hidden) => text.replace(&*argument.to_string_lossy(), &hidden.to_string_lossy()),
+            None => text,
+        };
         let argument = argument.to_string_lossy();
         let address = argument.split_once("://").map(|(_, address)| address);
         match address.and_then(|address| address.rsplit_once('@')) {

@@ -7,6 +7,9 @@
 use std::ffi::OsString;
 use std::io;
 
+/// What stands where a password was.
+const HIDDEN: &str = "***";
+
 /// The variable that holds an argument as it was given, by its place.
 const VARIABLE: &str = "ARROWREDIS_ARGUMENT_";
 
@@ -29,18 +32,24 @@ pub(crate) fn arguments() -> io::Result<Vec<OsString>> {
     Ok(given)
 }
 
-/// The argument without the password of an address in it; `None` if there is none.
-fn hidden(argument: &OsString) -> Option<OsString> {
+/// The argument without the passwords of an address in it; `None` if there is none.
+pub(crate) fn hidden(argument: &OsString) -> Option<OsString> {
+    let once = hidden_once(argument)?;
+    Some(hidden_once(&once).unwrap_or(once))
+}
+
+fn hidden_once(argument: &OsString) -> Option<OsString> {
     let text = argument.to_str()?;
     let at = text.find("://")? + "://".len();
     let authority = text[at..].find('/').map_or(text.len(), |slash| at + slash);
     let end = text[..authority].rfind('@').filter(|end| *end >= at);
     let password = end.and_then(|end| Some((at + text[at..end].find(':')? + 1, end)));
+    let password = password.filter(|(from, to)| text[*from..*to] != *HIDDEN);
     let query = text.find("pass=").map(|pass| pass + "pass=".len());
     let query =
         query.map(|from| (from, text[from..].find('&').map_or(text.len(), |and| from + and)));
     let (from, to) = password.or(query)?;
-    let hidden = format!("{}***{}", &text[..from], &text[to..]);
+    let hidden = format!("{}{HIDDEN}{}", &text[..from], &text[to..]);
     (hidden != text && from < to).then(|| hidden.into())
 }
 
@@ -81,6 +90,7 @@ mod tests {
             ("redis://u:s3cret@h:1/0", Some("redis://u:***@h:1/0")),
             ("--redis-url=rediss://:s@e@h", Some("--redis-url=rediss://:***@h")),
             ("unix:///s?db=1&pass=s3cret&user=u", Some("unix:///s?db=1&pass=***&user=u")),
+            ("redis://:s3cret@h?pass=s3cret", Some("redis://:***@h?pass=***")),
             ("redis://u@h:1/0", None),
             ("redis://h:1/0", None),
             ("redis://h/@x:y", None),

@@ -8,7 +8,7 @@ use crate::key::{chunk_key, manifest_key};
 use crate::manifest::Entry;
 use crate::publish::{Claim, Old, PublishError, Replace};
 use crate::report::RemoveReport;
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore, Guard, StoreError};
 
 use super::look_up;
 
@@ -45,7 +45,7 @@ pub async fn remove<S: ChunkStore>(store: &S, name: &DatasetName) -> Result<Remo
     let mut claim = match Claim::take(store, name, id).await {
         Ok(claim) => Some(claim),
         // A full server takes no claim, and must be emptied all the same.
-        Err(Error::Store(error)) if error.was_refused() => {
+        Err(Error::Store(error @ StoreError::Full { .. })) => {
             tracing::debug!(%error, "removing without a claim");
             None
         }

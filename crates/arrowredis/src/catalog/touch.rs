@@ -9,7 +9,7 @@ use crate::key::manifest_key;
 use crate::manifest::Fingerprint;
 use crate::publish::{Claim, Old, PublishError, Replace, Steps, Transition, elsewhere};
 use crate::report::TouchReport;
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore, Guard, Life};
 
 use super::info::presence;
 use super::{Listed, find_listed};
@@ -81,8 +81,8 @@ pub async fn touch<S: ChunkStore>(
     })
 }
 
-/// Chunks in other slots than the manifest get their new end before it does. Until all have it, a sign
-/// says that chunks without a manifest are none.
+/// Chunks in other slots than the manifest get their new end before it does if that is later, and
+/// after it if that is sooner. Until all have it, a sign says that chunks without a manifest are none.
 async fn renew_apart<S: ChunkStore>(
     claim: &Claim<S>,
     old: &Old,
@@ -91,13 +91,23 @@ async fn renew_apart<S: ChunkStore>(
     manifest_too: Change,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    let key = manifest_key(claim.dataset());
+    let life = claim.store().lives(vec![key]).await?.pop().flatten();
+    let ends = life.and_then(Life::left).map(|left| now.after(left));
+    let shortens = match (&manifest_too, ends) {
+        (Change::Expire { until: Some(until), .. }, Some(ends)) => *until < ends,
+        (Change::Expire { until: Some(_), .. }, None) => true,
+        _ => false,
+    };
     let guard = Guard::manifest(claim.dataset(), fingerprint);
     if !claim.store().apply(&guard, vec![old.sign(now, true)]).await? {
         return Ok(false);
     }
     let (commit, last) = (vec![manifest_too], vec![old.take_down_sign()]);
     let pending = old.is_pending();
-    let steps = Steps { before: expire, commit, last, pending, ..Steps::default() };
+    // Whatever vanishes first must be the manifest: without it nothing is taken for a dataset.
+    let (before, after) = if shortens { (Vec::new(), expire) } else { (expire, Vec::new()) };
+    let steps = Steps { before, commit, after, last, pending, ..Steps::default() };
     let mut transition = Transition::claimed(claim, steps);
     Ok(transition.commit(fingerprint).await? && transition.tidy(fingerprint).await?)
 }

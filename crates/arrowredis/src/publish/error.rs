@@ -137,6 +137,19 @@ pub enum PublishError {
          is damaged now: split it again with --replace"
     )]
     LostAfterAll(Lost),
+    /// The server lost what it had published.
+    #[error(
+        "dataset '{dataset}' was published, and {store} has lost that again: '{key}' is what it was \
+         before; it was flushed, restarted or failed over. Run it again"
+    )]
+    Undone {
+        /// The dataset.
+        dataset: String,
+        /// Where.
+        store: String,
+        /// The manifest's key.
+        key: String,
+    },
     /// The system has no random numbers to give.
     #[error("cannot make an id for the dataset")]
     Random(#[source] getrandom::Error),
@@ -152,7 +165,8 @@ impl PublishError {
             | Self::ClaimLost { .. }
             | Self::Overtaken { .. }
             | Self::NoRoom { .. }
-            | Self::Unconfirmed(_) => ErrorClass::Store,
+            | Self::Unconfirmed(_)
+            | Self::Undone { .. } => ErrorClass::Store,
             Self::LostAfterAll(_) => ErrorClass::Data,
             Self::Random(_) => ErrorClass::Unexpected,
         }

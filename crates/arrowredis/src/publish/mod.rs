@@ -53,6 +53,9 @@ const REPLACED_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long a writer that failed tries to remove what it had stored.
 const ABANDON_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often order is made once more when a server lost what it had acknowledged.
+const SETTLE_AGAIN: usize = 3;
+
 /// Most words of the command that commits, of which a new chunk takes three and a key of the old
 /// dataset one: Redis 6 takes 1,048,576.
 const MOST_WORDS: u64 = 1_000_000;
@@ -153,24 +156,31 @@ impl<S: ChunkStore> Publication<S> {
         Ok(entry)
     }
 
-    /// Removes what was staged and gives the claim back, as far as the store lets it, and for a few
-    /// seconds: all of it runs out by itself, and whoever waits has an error to read.
-    pub(crate) async fn abandon(self) {
-        let dataset = self.dataset.clone();
-        if tokio::time::timeout(ABANDON_PATIENCE, self.abandon_slowly()).await.is_err() {
-            tracing::debug!(%dataset, "what was staged is left to run out");
-        }
+    /// Removes what was staged and gives the claim back, as far as the store lets it.
+    pub(crate) async fn abandon(mut self) {
+        self.take_back(None).await;
+        self.claim.release().await;
     }
 
-    async fn abandon_slowly(mut self) {
-        let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
-        let changes = self.staged.ids().into_iter().map(remove).collect();
-        // Nobody else has names with this id.
-        let unguarded = |_| Guard::default();
-        if let Err(error) = apply_apart(&self.store, &self.dataset, changes, unguarded).await {
-            tracing::debug!(%error, "what was staged is left to run out");
+    /// Removes what was staged, and then what says that something is under way, for a few seconds: all
+    /// of it runs out by itself or is found by the next writer, and whoever waits has an error to read.
+    async fn take_back(&self, transition: Option<&Transition<'_, S>>) {
+        let taking_back = async {
+            let remove = |id| Change::Remove { key: staged_key(&self.dataset, id, self.id) };
+            let changes = self.staged.ids().into_iter().map(remove).collect();
+            // Nobody else has names with this id.
+            let unguarded = |_| Guard::default();
+            apply_apart(&self.store, &self.dataset, changes, unguarded).await?;
+            match transition {
+                Some(transition) => transition.abandon().await,
+                None => Ok(()),
+            }
+        };
+        match tokio::time::timeout(ABANDON_PATIENCE, taking_back).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "what was staged is left to run out"),
+            Err(_) => tracing::debug!("what was staged is left to run out"),
         }
-        self.claim.release().await;
     }
 
     /// Makes the staged chunks the dataset.
@@ -186,9 +196,7 @@ impl<S: ChunkStore> Publication<S> {
     ) -> Result<Published, Error> {
         let manifest = self.manifest(schema, codec);
         let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
-        let fingerprint = Fingerprint::of(&value);
-        let steps = self.steps(&manifest, value);
-        let mut transition = Transition::claimed(&self.claim, steps);
+        let mut transition = Transition::claimed(&self.claim, self.steps(&manifest, &value));
         let committed = match self.confirm(&manifest).await {
             Ok(()) => self.commit(&mut transition, &manifest).await,
             Err(error) => Err(error),
@@ -197,28 +205,91 @@ impl<S: ChunkStore> Publication<S> {
             Ok(()) => {}
             Err(error @ Error::Unknown { .. }) => return Err(error),
             Err(error) => {
-                let taken_back = tokio::time::timeout(ABANDON_PATIENCE, transition.abandon()).await;
-                if !matches!(taken_back, Ok(Ok(()))) {
-                    tracing::debug!(?taken_back, "what says that it is being written is left");
-                }
-                self.abandon().await;
+                self.take_back(Some(&transition)).await;
+                drop(transition);
+                self.claim.release().await;
                 return Err(error);
             }
         }
         tracing::info!(dataset = %self.dataset, chunks = manifest.chunks.len(), "published");
-        let one_step = transition.is_one_step();
-        match transition.tidy(&fingerprint).await {
-            // What lies in several slots was looked at slot by slot, with time in between.
-            Ok(true) if !one_step => self.confirm_published(&manifest).await?,
-            Ok(true) => {}
-            Ok(false) => tracing::info!("somebody else published in the meantime"),
-            // The dataset is whole and readable; the next writer finds what is left to do.
-            Err(error) => tracing::warn!(
-                "the dataset is published, but its keys could not all be renamed: {error}"
-            ),
-        }
+        let settled = self.settle(transition, &manifest, &value).await;
         self.claim.release().await;
+        settled?;
         Ok(Published { manifest, replaced: self.old.exists })
+    }
+
+    /// Makes order after the commit, and makes sure that it still stands.
+    ///
+    /// # Errors
+    /// [`PublishError::Undone`] when the server lost it, [`PublishError::LostAfterAll`] when it lost
+    /// chunks.
+    async fn settle(
+        &self,
+        transition: Transition<'_, S>,
+        manifest: &Manifest,
+        value: &[u8],
+    ) -> Result<(), Error> {
+        let (fingerprint, one_step) = (Fingerprint::of(value), transition.is_one_step());
+        let mut tidied = transition.tidy(&fingerprint).await;
+        for _ in 0..SETTLE_AGAIN {
+            if matches!(tidied, Ok(true)) {
+                break;
+            }
+            if !self.still_stands(manifest, &fingerprint).await? {
+                tracing::info!("somebody else published in the meantime");
+                return Ok(());
+            }
+            let again = Transition::claimed(&self.claim, self.steps(manifest, value));
+            tidied = again.settle_again(&fingerprint).await;
+        }
+        match tidied {
+            // What lies in several slots was looked at slot by slot, with time in between.
+            Ok(true) if !one_step => self.confirm_published(manifest, &fingerprint).await,
+            Ok(true) => Ok(()),
+            // The dataset is readable; the next writer finds what is left to do.
+            Ok(false) => {
+                tracing::warn!("the dataset is published, but its keys could not all be renamed");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "the dataset is published, but its keys could not all be renamed: {error}"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the manifest is still the one that was committed, and not somebody else's. Without an
+    /// answer it is taken to be.
+    ///
+    /// # Errors
+    /// [`PublishError::Undone`] when there is the one from before, or none.
+    async fn still_stands(
+        &self,
+        manifest: &Manifest,
+        fingerprint: &Fingerprint,
+    ) -> Result<bool, Error> {
+        let now = match look_up(&self.store, &self.dataset).await {
+            Ok(standing) => standing.fingerprint,
+            Err(error) => {
+                tracing::debug!(%error, "nobody says whether the dataset still stands");
+                return Ok(true);
+            }
+        };
+        let life = self.options.time_to_live;
+        let is_over =
+            life.is_some_and(|life| self.claim.clock().now() >= manifest.created.after(life));
+        if now == *fingerprint || is_over {
+            return Ok(now == *fingerprint);
+        }
+        // Nobody removes it while this has the claim.
+        if now == Fingerprint::ABSENT || now == self.old.fingerprint {
+            let (dataset, store) = (self.dataset.to_string(), self.store.address().to_owned());
+            let key = manifest_key(&self.dataset);
+            return Err(PublishError::Undone { dataset, store, key }.into());
+        }
+        Ok(false)
     }
 
     fn manifest(&self, schema: SchemaRef, codec: StoredCodec) -> Manifest {
@@ -243,13 +314,24 @@ impl<S: ChunkStore> Publication<S> {
     }
 
     /// Asks for every published chunk's length.
-    async fn confirm_published(&self, manifest: &Manifest) -> Result<(), Error> {
+    async fn confirm_published(
+        &self,
+        manifest: &Manifest,
+        fingerprint: &Fingerprint,
+    ) -> Result<(), Error> {
         let key = |entry: &ChunkEntry| chunk_key(&self.dataset, entry.id);
-        let Some(lost) = self.lost(manifest, key).await? else { return Ok(()) };
-        // Somebody else may have replaced or removed them.
-        let standing = look_up(&self.store, &self.dataset).await?;
-        match standing.entry {
-            Ok(Some(Entry::Dataset(now))) if now.id == self.id => {
+        let lost = match self.lost(manifest, key).await {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::warn!(
+                    "the dataset is published, but could not be looked at again: {error}"
+                );
+                return Ok(());
+            }
+        };
+        // Somebody else may have replaced them.
+        match lost {
+            Some(lost) if self.still_stands(manifest, fingerprint).await? => {
                 Err(PublishError::LostAfterAll(lost).into())
             }
             _ => Ok(()),
@@ -281,7 +363,7 @@ impl<S: ChunkStore> Publication<S> {
 
     /// The one step that readers see: the manifest, the end of the staged chunks' time to live, and
     /// the beginning of the old ones'; what must be so before it, and what makes order after it.
-    fn steps(&self, manifest: &Manifest, value: Vec<u8>) -> Steps {
+    fn steps(&self, manifest: &Manifest, value: &[u8]) -> Steps {
         let now = self.claim.clock().now();
         let until = self.options.time_to_live.map(|life| now.after(life));
         let staged = |chunk: &ChunkEntry| staged_key(&self.dataset, chunk.id, self.id);
@@ -289,10 +371,12 @@ impl<S: ChunkStore> Publication<S> {
             manifest.chunks.iter().map(|chunk| (staged(chunk), chunk.bytes)).collect();
         let expire = |chunk: &ChunkEntry| Change::Expire { key: staged(chunk), until };
 
+        let olds: Vec<_> = self.old.expire(None).collect();
         let keys = present.iter().map(|(key, _)| key.as_str());
+        let keys = keys.chain(olds.iter().map(Change::key));
         let apart = !elsewhere(&self.store, &self.dataset, keys).is_empty();
         let key = manifest_key(&self.dataset);
-        let mut commit = vec![Change::Put { key, value: value.into(), until }];
+        let mut commit = vec![Change::Put { key, value: value.to_vec().into(), until }];
         commit.extend(self.old.exists.then(|| self.old.sign(now, apart)));
 
         let keep = self.options.keep_replaced;
@@ -331,7 +415,7 @@ impl<S: ChunkStore> Publication<S> {
                 let (dataset, key) = (self.dataset.to_string(), manifest_key(&self.dataset));
                 Err(PublishError::Overtaken { dataset, key }.into())
             }
-            Err(error) if error.was_refused() => Err(error.into()),
+            Err(error) if error.was_refused() || !transition.was_sent() => Err(error.into()),
             Err(source) => {
                 let dataset = self.dataset.to_string();
                 Err(Error::Unknown { dataset, source: Box::new(source.into()) })

@@ -72,6 +72,8 @@ pub(crate) struct Transition<'a, S: ChunkStore> {
     partitions: BTreeSet<PartitionId>,
     /// Whether it is said that a change is under way.
     announced: bool,
+    /// Whether the step that readers see was asked for.
+    sent: bool,
 }
 
 impl<'a, S: ChunkStore> Transition<'a, S> {
@@ -107,13 +109,21 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
             let keys = changes.chain(present.iter().map(|(key, _)| key.as_str()));
             elsewhere(store, dataset, keys)
         };
-        let announced = steps.pending || !partitions.is_empty();
-        Self { store, dataset, id, token, owner, steps, partitions, announced }
+        // Whoever has no claim has it because the server is full, which takes no new value.
+        let announced = owner.is_some() && (steps.pending || !partitions.is_empty());
+        let sent = false;
+        Self { store, dataset, id, token, owner, steps, partitions, announced, sent }
     }
 
     /// Whether all its keys lie in one slot.
     pub(crate) fn is_one_step(&self) -> bool {
         self.partitions.is_empty()
+    }
+
+    /// Whether the step that readers see was asked for, so that an error after it leaves it open
+    /// whether it was made.
+    pub(crate) fn was_sent(&self) -> bool {
+        self.sent
     }
 
     /// Whether readers would see the change, had it ended now; `false` if somebody else came between
@@ -133,17 +143,7 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
                 return Ok(false);
             }
         }
-        let prepare = self.partitions.iter().map(|partition| {
-            let present = present.remove(&Some(*partition)).unwrap_or_default();
-            let before = before.remove(&Some(*partition)).unwrap_or_default();
-            (*partition, present, before)
-        });
-        let prepare: Vec<_> = prepare.collect();
-        let prepared = stream::iter(prepare)
-            .map(|(partition, present, before)| self.prepare(partition, present, before))
-            .buffer_unordered(PARTITIONS_AT_ONCE)
-            .try_fold(true, async |all, one| Ok(all && one));
-        if !prepared.await? {
+        if !self.prepare_all(&mut present, &mut before).await? {
             return Ok(false);
         }
         let present = present.remove(&None).unwrap_or_default();
@@ -151,7 +151,39 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
         let mut changes = steps.commit;
         changes.extend(before.remove(&None).unwrap_or_default());
         changes.extend(with_commit.remove(&None).unwrap_or_default());
+        self.sent = true;
         self.store.apply(&guard, changes).await
+    }
+
+    /// Makes order once more after a commit that stands: a partition's server may have lost what it
+    /// acknowledged before, the fence and that its chunks have no end.
+    pub(crate) async fn settle_again(mut self, committed: &Fingerprint) -> Result<bool, Error> {
+        let before = std::mem::take(&mut self.steps.before);
+        let mut before = self.divided(before, Change::key);
+        // What has its own name by now is not there under its staged one.
+        let prepared = self.prepare_all(&mut BTreeMap::new(), &mut before).await?;
+        Ok(prepared && self.tidy(committed).await?)
+    }
+
+    async fn prepare_all(
+        &self,
+        present: &mut BTreeMap<Option<PartitionId>, Vec<(String, u64)>>,
+        before: &mut BTreeMap<Option<PartitionId>, Vec<Change>>,
+    ) -> Result<bool, StoreError> {
+        if self.owner.is_none() {
+            return Ok(true);
+        }
+        let prepare = self.partitions.iter().map(|partition| {
+            let present = present.remove(&Some(*partition)).unwrap_or_default();
+            let before = before.remove(&Some(*partition)).unwrap_or_default();
+            (*partition, present, before)
+        });
+        let prepare: Vec<_> = prepare.collect();
+        stream::iter(prepare)
+            .map(|(partition, present, before)| self.prepare(partition, present, before))
+            .buffer_unordered(PARTITIONS_AT_ONCE)
+            .try_fold(true, async |all, one| Ok(all && one))
+            .await
     }
 
     /// Makes order after the commit, as long as nobody else has come: while the manifest is the one
@@ -221,12 +253,23 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
     }
 
     async fn remove_fence(&self, partition: PartitionId) -> Result<bool, Error> {
+        if self.owner.is_none() {
+            return Ok(true);
+        }
         let remove = Change::Remove { key: fence_key(self.dataset, partition) };
         Ok(self.store.apply(&self.fenced(partition), vec![remove]).await?)
     }
 
     fn fenced(&self, partition: PartitionId) -> Guard {
-        Guard::ends_with(fence_key(self.dataset, partition), self.token.clone().into_bytes())
+        let (key, text) = (fence_key(self.dataset, partition), self.token.clone());
+        match self.owner {
+            Some(_) => Guard::ends_with(key, text.into_bytes()),
+            // No fence could be put up, so only a later writer's is looked for.
+            None => {
+                let conditions = vec![Condition::NotAfter { key, text }];
+                Guard { conditions, present: Vec::new() }
+            }
+        }
     }
 
     async fn end(&self) -> Result<bool, Error> {

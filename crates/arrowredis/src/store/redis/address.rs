@@ -140,7 +140,8 @@ fn servers(rest: &str, tls: bool) -> Result<Address, StoreError> {
 fn sentinels(rest: &str, tls: bool) -> Result<Address, StoreError> {
     let Parts { user, hosts, path, query } = parts(rest);
     let (service, db) = path.split_once('/').unwrap_or((path, ""));
-    if service.is_empty() {
+    // An '@' after the first '/' is of a password that was not encoded.
+    if service.is_empty() || path.contains('@') {
         return Err(refused("no service; expected redis+sentinel://host1,host2/service/database"));
     }
     let with_port = |host: &str| match host.rsplit_once(':') {

@@ -7,7 +7,7 @@ use ::redis::{RedisConnectionInfo, cmd};
 use crate::store::StoreError;
 
 use super::RedisStore;
-use super::address::{Address, Place};
+use super::address::{Address, Host, Place};
 use super::info::Mode;
 use super::network::{Network, View};
 use super::node::{Door, Node, Setup};
@@ -33,12 +33,12 @@ pub(super) async fn connect(url: &str, options: ConnectOptions) -> Result<RedisS
             let known = Arc::new(Setup { login, ..Setup::clone(&anonymous) });
             Network::sentinel(setup, [&anonymous, &known], hosts, service)
         }
+        (Place::Socket(_), ClusterMode::On) => return Err(wrong(&address, NO_HOST)),
         (Place::Socket(path), _) => Network::single(setup, Door::Socket(path.clone())),
         (Place::Hosts(hosts), ClusterMode::On) => Network::cluster(setup, hosts.clone()),
         (Place::Hosts(hosts), mode) => {
-            // Of several hosts only a cluster's make sense, so the first that answers will do.
-            let first = Network::single(Arc::clone(&setup), Door::Host(hosts[0].clone()));
-            match (greet(&first, &options, &address).await?, mode) {
+            let (first, kind) = first_that_answers(&setup, hosts, &options, &address).await?;
+            match (kind, mode) {
                 (Mode::Cluster, ClusterMode::Auto) => {
                     tracing::info!(%address, "it is a node of a cluster");
                     Network::cluster(setup, hosts.clone())
@@ -53,7 +53,10 @@ pub(super) async fn connect(url: &str, options: ConnectOptions) -> Result<RedisS
         return Err(wrong(&address, NO_REPLICAS));
     }
     if let Place::Sentinel { .. } | Place::Socket(_) = address.place {
-        greet(&network, &options, &address).await?;
+        let mode = greet(&network, &options, &address).await?;
+        if (mode, options.cluster) == (Mode::Cluster, ClusterMode::Auto) {
+            return Err(wrong(&address, NO_HOST));
+        }
     } else if network.is_cluster() {
         find_all(&network, &options, &address).await?;
     }
@@ -68,6 +71,11 @@ fn without_database(login: &RedisConnectionInfo) -> RedisConnectionInfo {
 const SEVERAL: [&str; 2] =
     ["several servers that are no cluster", "expected one host, or the nodes of a cluster"];
 
+const NO_HOST: [&str; 2] = [
+    "no address of a cluster's node",
+    "a cluster's nodes name each other by host and port: give redis://host:port of one of them",
+];
+
 const SENTINEL: [&str; 2] = [
     "a Sentinel, which holds no data",
     "give the service that it watches: redis+sentinel://host1,host2/service/database",
@@ -80,6 +88,25 @@ const NO_REPLICAS: [&str; 2] = [
 
 fn wrong(address: &Address, [found, advice]: [&'static str; 2]) -> StoreError {
     StoreError::Kind { address: address.to_string(), found, advice }
+}
+
+/// Of several hosts only a cluster's make sense, so the first that answers will do.
+async fn first_that_answers(
+    setup: &Arc<Setup>,
+    hosts: &[Host],
+    options: &ConnectOptions,
+    address: &Address,
+) -> Result<(Network, Mode), StoreError> {
+    let mut nobody = None;
+    for host in hosts {
+        let network = Network::single(Arc::clone(setup), Door::Host(host.clone()));
+        match greet(&network, options, address).await {
+            Ok(mode) => return Ok((network, mode)),
+            Err(error @ StoreError::Connect { .. }) => nobody = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(nobody.unwrap_or_else(|| wrong(address, SEVERAL)))
 }
 
 /// Asks a server that is not a cluster what kind it is.
@@ -119,11 +146,14 @@ async fn find_all(
     address: &Address,
 ) -> Result<(), StoreError> {
     let ask = async || {
-        let primaries = network.view().await?.primaries()?;
-        match primaries.first() {
-            Some(node) => node.wire().await.map(drop),
-            None => Ok(()),
+        let mut connected = Ok(());
+        for node in network.view().await?.primaries()? {
+            connected = node.wire().await.map(drop);
+            if connected.is_ok() {
+                break;
+            }
         }
+        connected
     };
     first_contact(network, options, address, ask).await
 }
@@ -141,7 +171,9 @@ async fn first_contact<T>(
             Ok(answer) => return Ok(answer),
             Err(trouble) => trouble,
         };
-        let nobody = trouble.was_unreachable() && patience.tried().attempts > FIRST_CONTACT;
+        let nobody = trouble.was_unreachable()
+            && !network.is_known()
+            && patience.tried().attempts > FIRST_CONTACT;
         if nobody || !patience.another(&trouble, &notes).await {
             return Err(refused(address, trouble, &patience));
         }

@@ -25,8 +25,8 @@ mod trouble;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Value, cmd};
 use arrow_buffer::Buffer;
@@ -55,6 +55,13 @@ const MOST_CUTS: u32 = 2;
 /// From what length on a value may be too long for some server.
 const LARGE: u64 = 1 << 20;
 
+/// From what length on a value may be more than a server keeps for its clients, whatever its other limits
+/// are: 64 MiB.
+const HUGE: u64 = 64 << 20;
+
+/// How long primaries are asked after a replica did not answer.
+const REPLICAS_REST: Duration = Duration::from_secs(10);
+
 /// A Redis or Valkey server, the primary that Sentinels name, or a cluster.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Inner>);
@@ -65,6 +72,21 @@ struct Inner {
     address: String,
     notes: Notes,
     limit: limits::Known,
+    /// Until when replicas are not asked.
+    rest: Mutex<Option<Instant>>,
+}
+
+impl Inner {
+    fn replicas_rest(&self) -> bool {
+        // Nothing panics under the lock.
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn let_replicas_rest(&self) {
+        let until = Instant::now() + REPLICAS_REST;
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -96,7 +118,8 @@ impl RedisStore {
 
     fn new(network: Network, options: ConnectOptions, address: String) -> Self {
         let (notes, limit) = (Notes::default(), limits::Known::new());
-        Self(Arc::new(Inner { network, options, address, notes, limit }))
+        let rest = Mutex::new(None);
+        Self(Arc::new(Inner { network, options, address, notes, limit, rest }))
     }
 
     async fn ask(&self, name: &'static str, key: &str, command: Cmd) -> Result<Value, StoreError> {
@@ -265,7 +288,7 @@ impl RedisStore {
         let len = value.len() as u64;
         let limit = self.check_length(key, len).await?;
         let mut patience = Patience::new(&self.0.options);
-        if len >= LARGE && !limit.is_known {
+        if may_be_cut_off(len, limit) {
             patience = patience.with_most_cuts(MOST_CUTS);
         }
         match self.ask_with("SET", key, command, &mut patience).await? {
@@ -403,6 +426,11 @@ impl RedisStore {
     }
 }
 
+/// Whether a server may end the connection because of a value of this length.
+fn may_be_cut_off(len: u64, limit: Limit) -> bool {
+    len >= HUGE || (len >= LARGE && !limit.is_known)
+}
+
 impl ChunkStore for RedisStore {
     fn slot(&self, key: &str) -> Slot {
         match self.0.network.is_cluster() {
@@ -421,8 +449,7 @@ impl ChunkStore for RedisStore {
         match self.put_with(&key, &value, until).await {
             Err(StoreError::Command { trouble, tried, address, .. })
                 if trouble.was_cut_for_what_was_sent()
-                    && len >= LARGE
-                    && !self.limit().await.is_known =>
+                    && may_be_cut_off(len, self.limit().await) =>
             {
                 let times = tried.attempts;
                 Err(StoreError::CutWhileSending { key, len, times, address, trouble })
@@ -436,7 +463,7 @@ impl ChunkStore for RedisStore {
     }
 
     async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
-        if self.0.options.read_from == ReadFrom::Primary {
+        if self.0.options.read_from == ReadFrom::Primary || self.0.replicas_rest() {
             return self.values(&keys, Whom::Primary).await;
         }
         let (network, notes) = (&self.0.network, &self.0.notes);
@@ -450,7 +477,8 @@ impl ChunkStore for RedisStore {
         match answers(network, &requests, Whom::Replica, &mut once, notes).await {
             Ok(replies) => self.read_values("GET", &keys, replies),
             Err(Unanswered { trouble, .. }) => {
-                tracing::debug!(%trouble, "a replica does not answer, so its primary is asked");
+                tracing::debug!(%trouble, "a replica does not answer, so primaries are asked");
+                self.0.let_replicas_rest();
                 self.values(&keys, Whom::Primary).await
             }
         }

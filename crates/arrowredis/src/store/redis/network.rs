@@ -2,6 +2,7 @@
 //! or the nodes of a cluster.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::redis::{Value, cmd};
@@ -21,7 +22,7 @@ pub(super) struct Network {
 enum Kind {
     Single(Arc<Node>),
     Sentinel { sentinels: Vec<Watcher>, service: String, found: Shared<Arc<Node>> },
-    Cluster { seeds: Vec<Host>, nodes: Nodes, found: Shared<Arc<Topology>> },
+    Cluster { seeds: Vec<Host>, nodes: Nodes, found: Shared<Arc<Topology>>, looks: AtomicUsize },
 }
 
 /// A Sentinel: asked without user and password, and with those of the server if it wants some.
@@ -58,7 +59,8 @@ impl Network {
     }
 
     pub(super) fn cluster(setup: Arc<Setup>, seeds: Vec<Host>) -> Self {
-        let kind = Kind::Cluster { seeds, nodes: Nodes::default(), found: Shared::default() };
+        let (nodes, found, looks) = (Nodes::default(), Shared::default(), AtomicUsize::new(0));
+        let kind = Kind::Cluster { seeds, nodes, found, looks };
         Self { setup, kind }
     }
 
@@ -75,8 +77,8 @@ impl Network {
                     found.get(|_| true, || find_primary(&self.setup, sentinels, service)).await?;
                 Ok(View::One(node))
             }
-            Kind::Cluster { seeds, nodes, found } => {
-                let topology = found.get(|_| true, || self.map(seeds, nodes, None)).await?;
+            Kind::Cluster { nodes, found, .. } => {
+                let topology = found.get(|_| true, || self.map()).await?;
                 Ok(View::Cluster { network: self, nodes, topology })
             }
         }
@@ -96,9 +98,8 @@ impl Network {
                 let looked = found.renew(|| find_primary(&self.setup, sentinels, service)).await;
                 report("primary", looked.map(drop));
             }
-            Kind::Cluster { seeds, nodes, found } => {
-                let before = found.last();
-                let looked = found.renew(|| self.map(seeds, nodes, before.as_deref())).await;
+            Kind::Cluster { nodes, found, .. } => {
+                let looked = found.renew(|| self.map()).await;
                 if let Ok(topology) = &looked {
                     nodes.keep(topology);
                 }
@@ -109,24 +110,42 @@ impl Network {
 
     /// Looks up anew where things are, whatever happened.
     pub(super) async fn refresh(&self) -> Result<(), Trouble> {
-        if let Kind::Cluster { seeds, nodes, found } = &self.kind {
-            let before = found.last();
-            found.renew(|| self.map(seeds, nodes, before.as_deref())).await?;
+        if let Kind::Cluster { found, .. } = &self.kind {
+            found.renew(|| self.map()).await?;
         }
         Ok(())
     }
 
-    /// Asks the nodes that are known, and then the seeds, for the slots.
-    async fn map(
-        &self,
-        seeds: &[Host],
-        nodes: &Nodes,
-        known: Option<&Topology>,
-    ) -> Result<Arc<Topology>, Trouble> {
-        let known = known.map(Topology::hosts).unwrap_or_default();
-        let seeds_too = seeds.iter().filter(|seed| !known.contains(seed));
+    /// Whether it is known where to ask, although nobody may answer there just now.
+    pub(super) fn is_known(&self) -> bool {
+        match &self.kind {
+            Kind::Single(_) => false,
+            Kind::Sentinel { found, .. } => found.known().is_some(),
+            Kind::Cluster { found, .. } => found.known().is_some(),
+        }
+    }
+
+    /// Which server has which slot, as far as that is known.
+    pub(super) fn topology(&self) -> Option<Arc<Topology>> {
+        match &self.kind {
+            Kind::Cluster { found, .. } => found.known(),
+            _ => None,
+        }
+    }
+
+    /// Asks the nodes that are known, and then the seeds, for the slots. Each time another one is asked
+    /// first: one that is cut off from the others tells what was.
+    async fn map(&self) -> Result<Arc<Topology>, Trouble> {
+        let Kind::Cluster { seeds, nodes, found, looks } = &self.kind else {
+            return Err(Trouble::unusable(&"the server".into(), "it is no cluster"));
+        };
+        let known = found.known();
+        let mut hosts: Vec<_> = known.iter().flat_map(|known| known.hosts()).collect();
+        let first = looks.fetch_add(1, Ordering::Relaxed) % hosts.len().max(1);
+        hosts.rotate_left(first);
+        let seeds_too: Vec<_> = seeds.iter().filter(|seed| !hosts.contains(seed)).collect();
         let mut trouble = None;
-        for host in known.iter().copied().chain(seeds_too) {
+        for host in hosts.into_iter().chain(seeds_too) {
             let node = nodes.get(&self.setup, host, Role::Any);
             match ask_for_slots(&node).await {
                 Ok(topology) => return Ok(Arc::new(topology)),

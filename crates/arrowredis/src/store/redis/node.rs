@@ -116,7 +116,12 @@ impl Node {
     }
 
     async fn check_primary(&self, wire: &Wire) -> Result<(), Trouble> {
-        let Value::Array(role) = wire.ask(&cmd("ROLE")).await? else { return Ok(()) };
+        let role = match wire.ask(&cmd("ROLE")).await {
+            Ok(Value::Array(role)) => role,
+            // A user may not be allowed to ask; a replica shows itself when it is written to.
+            Err(trouble) if !trouble.is_refusal() => return Err(trouble),
+            Ok(_) | Err(_) => return Ok(()),
+        };
         match role.first() {
             Some(Value::BulkString(role)) if role != b"master" => {
                 Err(Trouble::unusable(&self.name, "it is a replica now, not the primary"))

@@ -46,7 +46,8 @@ impl Default for ConnectOptions {
             connect_timeout: Duration::from_secs(5),
             // Longer than a fork for a snapshot of many GB holds a server up.
             timeout: Duration::from_secs(30),
-            // Waits of 0.1 s doubling up to 10 s: 20 are more than the budget allows.
+            // Waits of 0.1 s doubling to 5 s, and as much again at random: about as many as the budget
+            // allows.
             retries: 20,
             // Longer than a restart that loads some GB, or a failover with its election.
             retry_budget: Duration::from_secs(120),

@@ -33,6 +33,8 @@ pub(super) struct Patience {
     /// When the trouble began that goes on.
     trouble_since: Option<Instant>,
     attempts: u32,
+    /// Troubles that have a bound of their own, so far.
+    bounded: u32,
     /// How often the connection may be cut, if that has a bound of its own.
     most_cuts: u32,
     may_have_been_done: bool,
@@ -76,6 +78,7 @@ impl Patience {
             began: Instant::now(),
             trouble_since: None,
             attempts: 1,
+            bounded: 0,
             most_cuts: u32::MAX,
             may_have_been_done: false,
         }
@@ -104,7 +107,8 @@ impl Patience {
         let lasted = *self.trouble_since.get_or_insert(noticed.max(self.began));
         let lasted = now.duration_since(lasted);
         let Some(wait) = self.waits.next() else { return false };
-        if self.attempts > self.retries.min(most) || lasted + wait > self.budget {
+        self.bounded += u32::from(most < u32::MAX);
+        if self.attempts > self.retries || self.bounded > most || lasted + wait > self.budget {
             return false;
         }
         notes.waiting(trouble, lasted, self.budget);
@@ -112,6 +116,11 @@ impl Patience {
         tokio::time::sleep(wait).await;
         self.attempts += 1;
         true
+    }
+
+    /// Part of what was asked for has come: a trouble after that begins anew.
+    pub(super) fn progressed(&mut self) {
+        self.trouble_since = None;
     }
 
     pub(super) fn tried(&self) -> Tried {

@@ -84,6 +84,7 @@ async fn ask_until_answered(
             let trouble = match answer {
                 Ok(answer) => {
                     answers[index] = Some(answer);
+                    patience.progressed();
                     continue;
                 }
                 Err(trouble) => trouble,

@@ -73,28 +73,25 @@ async fn ask_each(network: &Network, command: &Cmd) -> Result<Vec<Value>, Troubl
 }
 
 /// A key that is on its way from a node that was not looked at yet to one that was is seen on
-/// neither, so while slots are on their way everything is looked at until nothing new turns up.
+/// neither. So in a cluster everything is looked at again until nothing has moved meanwhile, or nothing
+/// new turned up.
 async fn all_keys(network: &Network, pattern: &str) -> Result<BTreeSet<String>, Trouble> {
     let mut found = BTreeSet::new();
-    for _ in 0..MOST_LOOKS {
+    for look in 0..MOST_LOOKS {
         let (before, primaries) = (found.len(), network.view().await?.primaries()?);
-        let mut settled = !network.is_cluster() || !are_moving(&primaries).await?;
+        let (topology, moving) = (network.topology(), are_moving(network, &primaries).await?);
         for node in &primaries {
             scan(node, pattern, &mut found).await?;
         }
-        if network.is_cluster() && settled {
-            network.refresh().await?;
-            let now = network.view().await?.primaries()?;
-            let names = |nodes: &[Arc<Node>]| -> BTreeSet<_> {
-                nodes.iter().map(|node| node.name.clone()).collect()
-            };
-            settled = names(&now) == names(&primaries) && !are_moving(&now).await?;
-        }
-        if settled || found.len() == before {
-            break;
+        network.refresh().await?;
+        let nothing_moved =
+            !moving && network.topology() == topology && !are_moving(network, &primaries).await?;
+        if nothing_moved || (look > 0 && found.len() == before) {
+            return Ok(found);
         }
     }
-    Ok(found)
+    let found = "slots were on their way each time that all keys were looked at";
+    Err(Trouble::unusable(&"the cluster".into(), found))
 }
 
 async fn scan(node: &Node, pattern: &str, found: &mut BTreeSet<String>) -> Result<(), Trouble> {
@@ -114,11 +111,19 @@ async fn scan(node: &Node, pattern: &str, found: &mut BTreeSet<String>) -> Resul
 }
 
 /// Whether a node says that a slot is on its way from or to it.
-async fn are_moving(primaries: &[Arc<Node>]) -> Result<bool, Trouble> {
+async fn are_moving(network: &Network, primaries: &[Arc<Node>]) -> Result<bool, Trouble> {
+    if !network.is_cluster() {
+        return Ok(false);
+    }
     let mut command = cmd("CLUSTER");
     command.arg("NODES");
     for node in primaries {
-        let answer = node.wire().await?.ask(&command).await?;
+        let answer = match node.wire().await?.ask(&command).await {
+            Ok(answer) => answer,
+            // A user may not be allowed to ask, so it may be so.
+            Err(trouble) if trouble.is_refusal() => return Ok(true),
+            Err(trouble) => return Err(trouble),
+        };
         // `[slot->-node]` and `[slot-<-node]`, which a node tells of itself only.
         if info::text(&answer).is_some_and(|nodes| nodes.contains('[')) {
             return Ok(true);

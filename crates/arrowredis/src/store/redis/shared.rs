@@ -12,6 +12,8 @@ const FRESH: Duration = Duration::from_millis(100);
 /// What was made last, or why it could not be.
 pub(super) struct Shared<T> {
     last: RwLock<Option<(Result<T, Trouble>, Instant)>>,
+    /// What was made last that worked, whatever came after it.
+    good: RwLock<Option<T>>,
     making: tokio::sync::Mutex<()>,
     attempts: AtomicU64,
 }
@@ -20,6 +22,7 @@ impl<T> Default for Shared<T> {
     fn default() -> Self {
         Self {
             last: RwLock::default(),
+            good: RwLock::default(),
             making: tokio::sync::Mutex::default(),
             attempts: AtomicU64::new(0),
         }
@@ -30,6 +33,11 @@ impl<T: Clone> Shared<T> {
     /// What was made last, if that worked.
     pub(super) fn last(&self) -> Option<T> {
         self.read()?.0.ok()
+    }
+
+    /// What was made last that worked, even if making it anew has failed since.
+    pub(super) fn known(&self) -> Option<T> {
+        self.good.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was made last if it is good, or else what is made now.
@@ -73,6 +81,9 @@ impl<T: Clone> Shared<T> {
 
     async fn make(&self, make: impl AsyncFnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
         let made = make().await;
+        if let Ok(good) = &made {
+            *self.good.write().unwrap_or_else(PoisonError::into_inner) = Some(good.clone());
+        }
         *self.last.write().unwrap_or_else(PoisonError::into_inner) =
             Some((made.clone(), Instant::now()));
         self.attempts.fetch_add(1, Ordering::Release);

@@ -292,6 +292,11 @@ fn redirected(error: &RedisError) -> Option<Host> {
     error.redirect_node().and_then(|(node, _)| Host::parse(node))
 }
 
+/// A server's answer without the arguments that it repeats: they may hold a password.
+fn without_arguments(text: &str) -> &str {
+    text.split_once(", with args beginning").map_or(text, |(before, _)| before)
+}
+
 fn says_out_of_connections(error: &RedisError) -> bool {
     error.code() == Some("ERR")
         && error.detail().is_some_and(|text| text.contains("max number of clients"))
@@ -346,20 +351,24 @@ impl fmt::Display for Trouble {
             {
                 match error.detail() {
                     Some(detail) => {
+                        let detail = without_arguments(detail);
                         write!(f, "the server does not accept user and password: {detail}")
                     }
                     None => f.write_str("the server does not accept user and password"),
                 }
             }
             What::Answer(error) => {
-                let (code, text) = (error.code().unwrap_or("ERR"), error.detail().unwrap_or(""));
+                let text = without_arguments(error.detail().unwrap_or(""));
+                let code = error.code().unwrap_or("ERR");
                 write!(f, "the server answered '{}'", format!("{code} {text}").trim_end())
             }
             What::Lost(error) => write!(f, "the connection was lost ({error})"),
             What::Stalled(timeout) => write!(f, "nothing moved for {timeout:?}"),
             What::Unreachable(error) => write!(f, "{error}"),
             What::ConnectTimeout { timeout, .. } => write!(f, "no connection within {timeout:?}"),
-            What::Greeting(error) => write!(f, "no greeting ({error})"),
+            What::Greeting(error) => {
+                write!(f, "no greeting ({})", without_arguments(&error.to_string()))
+            }
             What::Unusable(found) => f.write_str(found),
         }
     }
