@@ -18,3 +18,30 @@ mod crashes;
 
 /// The commands that look after datasets.
 mod looking_after;
+
+/// A run of the command in some state of the server, with its time.
+mod scenario;
+
+/// States of a server that stand: full, evicting, loading, a replica, frozen and more.
+mod server_states;
+
+/// What happens to a server in the middle of an upload or a read.
+mod server_events;
+
+/// Users, passwords and what users may do.
+mod permissions;
+
+/// TLS with good and bad certificates.
+mod secure_connections;
+
+/// Where passwords come from, and that they are shown nowhere.
+mod passwords;
+
+/// A primary that Sentinels name, and another one after it.
+mod sentinel;
+
+/// Sockets, protocols, databases, and how long what is waited for.
+mod connecting;
+
+/// Values that a server does not take.
+mod value_limits;

@@ -4,13 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use arrowredis_throwaway::Server;
+use arrowredis_throwaway::{Launch, Server};
 use tempfile::TempDir;
 
 /// A folder that the command runs in, and perhaps a server that it talks to.
 pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) server: Option<Server>,
+    /// Where the command looks for a server, if not at `server`.
+    pub(crate) url: Option<String>,
 }
 
 /// What a run of the command left behind.
@@ -28,14 +30,32 @@ impl World {
     }
 
     pub(crate) fn without_server() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), server: None }
+        Self { folder: tempfile::tempdir().unwrap(), server: None, url: None }
+    }
+
+    /// A server that is started as a test wants it.
+    pub(crate) fn with(launch: Launch) -> Self {
+        let server = launch.start().expect("tests need a Redis server");
+        Self { server: Some(server), ..Self::without_server() }
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// The same folder and server, reached by another address.
+    #[must_use]
+    pub(crate) fn at(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
     }
 
     /// The command, set up but not started. Without a server its address is one where none is.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arrowredis"));
         // Port 1 is reserved and nobody listens there.
-        let url = self.server.as_ref().map_or("redis://127.0.0.1:1/0".to_owned(), Server::url);
+        let own = || self.server.as_ref().map_or("redis://127.0.0.1:1/0".to_owned(), Server::url);
+        let url = self.url.clone().unwrap_or_else(own);
         command.args(arguments).current_dir(self.folder.path()).env("REDIS_URL", url);
         command
     }

@@ -85,7 +85,8 @@ pub enum PublishError {
     /// Somebody else published or removed the dataset while this process wrote.
     #[error(
         "'{key}' changed while dataset '{dataset}' was being written, so somebody else published, \
-         aliased or removed it; nothing was published, look with 'arrowredis info' and run it again"
+         aliased or removed it, or the server lost its data; nothing was published, look with \
+         'arrowredis info' and run it again"
     )]
     Overtaken {
         /// The dataset.

@@ -23,6 +23,8 @@ struct Shared {
     timeout: Duration,
     progress: Arc<Progress>,
     broken: AtomicBool,
+    /// Whether it broke because nothing moved: all that wait for a reply are told so.
+    stalled: AtomicBool,
     /// Moves bytes until it is ended.
     driver: AbortHandle,
 }
@@ -47,8 +49,9 @@ impl Wire {
         let greeted = MultiplexedConnection::new_with_config(login, stream, config).await;
         let (connection, driver) = greeted.map_err(|error| Trouble::greeting(node, error))?;
         let driver = tokio::spawn(driver).abort_handle();
-        let (node, broken) = (Arc::clone(node), AtomicBool::new(false));
-        let shared = Arc::new(Shared { node, timeout, progress, broken, driver });
+        let (node, broken, stalled) =
+            (Arc::clone(node), AtomicBool::new(false), AtomicBool::new(false));
+        let shared = Arc::new(Shared { node, timeout, progress, broken, stalled, driver });
         Ok(Self { connection, shared })
     }
 
@@ -102,8 +105,12 @@ impl Wire {
     ) -> Result<T, Trouble> {
         let shared = &self.shared;
         let reply = tokio::select! {
-            reply = reply => reply.map_err(|error| Trouble::of(&shared.node, error)),
+            reply = reply => reply.map_err(|error| match shared.stalled.load(Ordering::Relaxed) {
+                true => Trouble::stalled(&shared.node, shared.timeout),
+                false => Trouble::of(&shared.node, error),
+            }),
             () = shared.progress.stalled(shared.timeout) => {
+                shared.stalled.store(true, Ordering::Relaxed);
                 Err(Trouble::stalled(&shared.node, shared.timeout))
             }
         };
