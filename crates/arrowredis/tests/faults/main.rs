@@ -11,6 +11,9 @@ mod cluster;
 /// Values that are altered on the way.
 mod corrupted;
 
+/// Requests that travel together.
+mod gets_on;
+
 /// One verb after the other while faults are injected.
 mod run;
 

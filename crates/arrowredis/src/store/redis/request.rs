@@ -77,7 +77,8 @@ async fn ask_until_answered(
         if open.is_empty() {
             return Ok(answers.into_iter().flatten().collect());
         }
-        let round = ask_once(network, requests, &ways, &open, whom).await;
+        let again = patience.tried().attempts > 1;
+        let round = ask_once(network, requests, &ways, &open, whom, again).await;
         let mut transient: Option<Unanswered> = None;
         let mut redirected = false;
         for (index, answer) in round {
@@ -145,6 +146,7 @@ async fn ask_once(
     ways: &[Way],
     open: &[usize],
     whom: Whom,
+    again: bool,
 ) -> Vec<(usize, Result<Value, Trouble>)> {
     let view = match network.view().await {
         Ok(view) => view,
@@ -166,7 +168,7 @@ async fn ask_once(
         }
     }
     let asked = groups.into_iter().map(async |Group { node, asking, indices }| {
-        let answers = ask_node(&node, requests, &indices, asking).await;
+        let answers = ask_node(&node, requests, &indices, asking, again).await;
         indices.into_iter().zip(answers).collect::<Vec<_>>()
     });
     round.extend(join_all(asked).await.into_iter().flatten());
@@ -209,6 +211,7 @@ async fn ask_node(
     requests: &[Request],
     indices: &[usize],
     asking: bool,
+    again: bool,
 ) -> Vec<Result<Value, Trouble>> {
     let all_failed = |trouble: Trouble| indices.iter().map(|_| Err(trouble.clone())).collect();
     let wire = match node.wire().await {
@@ -218,6 +221,12 @@ async fn ask_node(
     // Alone, a command is not copied into a pipeline.
     if let ([only], false) = (indices, asking) {
         return vec![wire.ask(&requests[*only].command).await];
+    }
+    if again && !asking {
+        // A pipeline that is cut has no answers, not even those that came. Apart, each that comes
+        // counts, so that a connection that is cut again and again still gets on.
+        let each = indices.iter().map(|at| wire.ask(&requests[*at].command));
+        return join_all(each).await;
     }
     let commands: Vec<_> = indices.iter().map(|at| &requests[*at].command).collect();
     wire.ask_all(&commands, asking).await.unwrap_or_else(all_failed)
