@@ -182,7 +182,7 @@ impl Soak {
                 self.run("touch", url, &["touch", NAME, "--ttl", "1h"]);
             } else {
                 let file = self.file(number).to_str().unwrap();
-                let keep = if number % 2 == 0 { "1ms" } else { "5s" };
+                let keep = if number.is_multiple_of(2) { "1ms" } else { "5s" };
                 let arguments =
                     ["split", "--inp", file, "--prefix", NAME, "--replace", "--keep-old", keep];
                 self.run("split --replace", url, &arguments);
@@ -194,7 +194,7 @@ impl Soak {
     fn read(&self, url: &str) {
         let runtime = Runtime::new().unwrap();
         while !self.over() {
-            if self.next() % 3 == 0 {
+            if self.next().is_multiple_of(3) {
                 self.run("verify", url, &["verify", NAME]);
                 continue;
             }
@@ -249,7 +249,7 @@ impl Soak {
         let store = RedisStore::connect_with(url, options).await.unwrap();
         while !self.over() {
             let number = self.next();
-            let (verb, code) = if number % 4 == 0 {
+            let (verb, code) = if number.is_multiple_of(4) {
                 ("library: split", replace(&store, self.file(number)).await.err())
             } else {
                 let read = read_table(&store, &name(), &ReadOptions::default(), &Unwatched).await;
@@ -271,7 +271,7 @@ impl Soak {
         };
         // Each content has another number of partitions, three batches of 2,000 rows in each.
         let rows: usize = table.batches.iter().map(|batch| batch.num_rows()).sum();
-        if rows % 6_000 != 0 || table.batches.len() != rows / 2_000 {
+        if !rows.is_multiple_of(6_000) || table.batches.len() != rows / 2_000 {
             self.wrong(format!("library: {rows} rows in {} batches", table.batches.len()));
         }
         None

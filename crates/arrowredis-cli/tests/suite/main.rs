@@ -1,5 +1,5 @@
 //! Tests of the command as a user runs it: processes, exit codes, what is printed where.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 
 /// Running the command and looking at what it did.
 mod support;

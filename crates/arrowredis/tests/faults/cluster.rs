@@ -68,7 +68,7 @@ async fn round(seed: u64, proxies: &[Proxy], contents: &Contents, direct: &Redis
     }
     // Verbs that run at the same time share their faults.
     let before = injected(proxies);
-    let intensity = if seed % 2 == 0 { Intensity::LIGHT } else { Intensity::HEAVY };
+    let intensity = if seed.is_multiple_of(2) { Intensity::LIGHT } else { Intensity::HEAVY };
     for (node, proxy) in (0..).zip(proxies) {
         proxy.reschedule(Schedule::random(seed * MASTERS as u64 + node, intensity));
     }

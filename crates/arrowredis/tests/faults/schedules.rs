@@ -102,7 +102,7 @@ async fn schedule(seed: u64, port: u16, contents: &Contents, direct: &RedisStore
         split(direct, &content.file, &dataset(&name), &options, &Unwatched).await.unwrap();
         stands = Some(0);
     }
-    let intensity = if seed % 3 == 0 { Intensity::HEAVY } else { Intensity::LIGHT };
+    let intensity = if seed.is_multiple_of(3) { Intensity::HEAVY } else { Intensity::LIGHT };
     let proxy = Proxy::start(port, Schedule::random(seed, intensity)).unwrap();
     let account = Account::of(1, Injected::default());
     let mut run = Run { contents, direct, name, stands, account };
