@@ -178,16 +178,16 @@ pub(crate) fn printable(text: &str) -> String {
 /// The text without the user and password of any address among the arguments.
 fn without_passwords(text: String, arguments: &[OsString]) -> String {
     arguments.iter().fold(text, |text, argument| {
-        let text = match hidden(argument) {
-            Some(hidden) => text.replace(&*argument.to_string_lossy(), &hidden.to_string_lossy()),
-            None => text,
-        };
-        let argument = argument.to_string_lossy();
-        let address = argument.split_once("://").map(|(_, address)| address);
-        match address.and_then(|address| address.rsplit_once('@')) {
-            Some((secret, _)) => text.replace(&format!("://{secret}@"), "://***@"),
-            None => text,
+        let given = argument.to_string_lossy();
+        let mut shown = given.to_string();
+        let address = given.split_once("://").map(|(_, address)| address);
+        if let Some((secret, _)) = address.and_then(|address| address.rsplit_once('@')) {
+            shown = shown.replace(&format!("://{secret}@"), "://***@");
         }
+        if let Some(hidden) = hidden(&shown.clone().into()) {
+            shown = hidden.to_string_lossy().into_owned();
+        }
+        if shown == *given { text } else { text.replace(&*given, &shown) }
     })
 }
 

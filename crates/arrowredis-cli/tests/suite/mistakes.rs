@@ -92,10 +92,12 @@ fn an_address_at_the_wrong_place_is_not_repeated_with_its_password() {
         "read --prefix p redis://u:s3cret@h",
         "redis://:s3cret@h --json",
         "gen --rows redis://a:s3cret@h",
+        "ls x unix:///h?pass=s3cret",
     ] {
         let ran = world.run(line);
         assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.stderr.contains("redis://***@h"), "{}", ran.stderr);
+        let hidden = ["redis://***@h", "unix:///h?pass=***"];
+        assert!(hidden.iter().any(|shown| ran.stderr.contains(shown)), "{}", ran.stderr);
         assert!(!format!("{}{}", ran.text(), ran.stderr).contains("s3cret"), "{ran:?}");
     }
 }

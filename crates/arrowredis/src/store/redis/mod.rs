@@ -202,7 +202,9 @@ impl RedisStore {
             }
             Ok(other) => Err(self.unexpected("MGET", first, &other)),
             // A bound on what the server keeps for a client (client-output-buffer-limit) ends it.
-            Err(StoreError::Command { trouble, .. }) if trouble.was_cut() => {
+            Err(StoreError::Command { trouble, tried, .. })
+                if trouble.was_cut() && tried.attempts >= MOST_CUTS =>
+            {
                 tracing::warn!(
                     "{trouble}: the connection was cut {MOST_CUTS} times while values were asked for \
                      together, so they are asked for one by one"
