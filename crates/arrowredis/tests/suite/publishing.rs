@@ -1051,3 +1051,40 @@ fn an_altered_chunk_that_is_not_renamed_is_named_as_it_stands() {
     assert_eq!(*key, staged);
     assert!(length > 107 && expected.starts_with("the checksum"), "{error}");
 }
+
+/// Goal: a server that lost the commit after it acknowledged it ends with no success. Method: one that is
+/// flushed, or put back to the old manifest, before the writer makes order.
+#[test]
+fn a_commit_that_the_server_lost_is_said_to_be_lost() {
+    let two = Two::new();
+    let name = dataset("d");
+    for flushed in [true, false] {
+        two.split_when_free(&two.old);
+        let old = two.world.value("d:manifest");
+        let stepping = Stepping::new(two.world.store(), COMMITTED);
+        let options = publishing(Replace::WhenStored);
+        let result = two.world.wait(async {
+            let writing = split(&stepping, &two.new, &name, &options, &Unwatched);
+            let losing = async {
+                wait_until("it committed", async || stepping.stopped()).await;
+                let store = two.world.store_async().await;
+                let changes = match flushed {
+                    true => store.keys("d:*").await.unwrap().into_iter().collect(),
+                    false => Vec::new(),
+                };
+                let mut changes: Vec<_> =
+                    changes.into_iter().map(|key| Change::Remove { key }).collect();
+                if !flushed {
+                    let (key, value) = (manifest_key(&name), old.clone().into());
+                    changes.push(Change::Put { key, value, until: None });
+                }
+                store.apply(&Guard::default(), changes).await.unwrap();
+                stepping.go_on();
+            };
+            tokio::join!(writing, losing).0
+        });
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Publish(PublishError::Undone { .. })), "{error:?}");
+        assert_eq!(error.class(), ErrorClass::Store);
+    }
+}
