@@ -149,7 +149,7 @@ fn a_server_without_free_connections_is_given_up_soon() {
     world.meets("no connection free", "read --prefix p --retries 2").ended(
         3,
         AT_ONCE,
-        &["cannot connect", "(3 attempts in"],
+        &["refuses the connection (3 attempts in", "max number of clients", "--connections"],
     );
     drop(held);
     world.stands("a");

@@ -171,7 +171,7 @@ async fn first_contact<T>(
             Ok(answer) => return Ok(answer),
             Err(trouble) => trouble,
         };
-        let nobody = trouble.was_unreachable()
+        let nobody = (trouble.was_unreachable() || trouble.is_out_of_connections())
             && !network.is_known()
             && patience.tried().attempts > FIRST_CONTACT;
         if nobody || !patience.another(&trouble, &notes).await {

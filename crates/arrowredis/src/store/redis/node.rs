@@ -1,19 +1,29 @@
 //! One server: its connections, made when they are needed and made anew when they break.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ::redis::{RedisConnectionInfo, Value, cmd};
 use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio_rustls::TlsConnector;
 
 use super::address::Host;
 use super::options::ConnectOptions;
 use super::shared::Shared;
-use super::stream;
+use super::stream::{self, Both};
 use super::trouble::Trouble;
 use super::wire::Wire;
+
+/// How long a server that hangs up is listened to: it says why at once or never.
+const FIRST_WORDS: Duration = Duration::from_millis(300);
+
+/// Bytes of what it says then. Redis' longest such line has some 800.
+const MOST_WORDS: usize = 2_048;
 
 /// What all connections of a store have in common.
 #[derive(Clone)]
@@ -100,19 +110,40 @@ impl Node {
     }
 
     async fn connect_slowly(&self) -> Result<Wire, Trouble> {
-        let setup = &self.setup;
-        let stream = match &self.door {
-            Door::Host(host) => stream::to_host(host, setup.tls.as_ref()).await,
-            Door::Socket(path) => stream::to_socket(path).await,
+        let (stream, options) = (self.open().await?, &self.setup.options);
+        let greeted = Wire::greet(&self.name, stream, &self.setup.login, options.timeout).await;
+        let wire = match greeted {
+            Err(trouble) if trouble.was_cut_while_greeting() => {
+                return Err(self.first_words().await.unwrap_or(trouble));
+            }
+            greeted => greeted?,
         };
-        let stream = stream.map_err(|error| Trouble::unreachable(&self.name, error))?;
-        let wire = Wire::greet(&self.name, stream, &setup.login, setup.options.timeout).await?;
         match self.role {
             Role::Any => {}
             Role::Primary => self.check_primary(&wire).await?,
             Role::Replica => drop(wire.ask(&cmd("READONLY")).await?),
         }
         Ok(wire)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Both>, Trouble> {
+        let stream = match &self.door {
+            Door::Host(host) => stream::to_host(host, self.setup.tls.as_ref()).await,
+            Door::Socket(path) => stream::to_socket(path).await,
+        };
+        stream.map_err(|error| Trouble::unreachable(&self.name, error))
+    }
+
+    /// What a server says that hangs up on whoever comes: that it allows no more connections, or none
+    /// from elsewhere. Those words are lost when the greeting cannot be written.
+    async fn first_words(&self) -> Option<Trouble> {
+        let mut stream = self.open().await.ok()?;
+        let mut words = [0; MOST_WORDS];
+        let mut read = ReadBuf::new(&mut words);
+        let reading = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut read));
+        tokio::time::timeout(FIRST_WORDS, reading).await.ok()?.ok()?;
+        let said = ::redis::parse_redis_value(read.filled()).ok()?.extract_error().err()?;
+        Some(Trouble::of(&self.name, said))
     }
 
     async fn check_primary(&self, wire: &Wire) -> Result<(), Trouble> {

@@ -122,6 +122,13 @@ impl Trouble {
         self.was_answered() && self.class() == Class::Permanent
     }
 
+    /// Whether the connection ended while it was greeted.
+    pub(super) fn was_cut_while_greeting(&self) -> bool {
+        matches!(&self.what, What::Greeting(error)
+            if matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse))
+            && self.class() != Class::Permanent
+    }
+
     /// Whether no server was found.
     pub(super) fn was_unreachable(&self) -> bool {
         matches!(
@@ -262,7 +269,7 @@ impl Trouble {
         }
     }
 
-    fn is_out_of_connections(&self) -> bool {
+    pub(super) fn is_out_of_connections(&self) -> bool {
         matches!(&self.what, What::Answer(error) if says_out_of_connections(error))
     }
 }
