@@ -15,6 +15,7 @@
 //! ARCHITECTURE.md says why nothing can go wrong in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -26,6 +27,10 @@ use crate::manifest::Fingerprint;
 use crate::store::{Change, ChunkStore, Condition, Guard, StoreError};
 
 use super::{CHANGES_AT_ONCE, Claim};
+
+/// How long a fence stays that nobody takes down: one that is put up late, by a request that was thought
+/// lost, vanishes by itself. It is far longer than anybody is held up.
+const FENCE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The text by which partitions know a later writer from an earlier one: when it claimed, in as many
 /// digits as there can be, and who it is.
@@ -66,6 +71,7 @@ pub(crate) struct Transition<'a, S: ChunkStore> {
     id: DatasetId,
     /// By it partitions know a later writer from an earlier one.
     token: String,
+    fence_until: Timestamp,
     /// The claim that must be held.
     owner: Option<&'a str>,
     steps: Steps,
@@ -80,8 +86,8 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
     /// With a claim.
     pub(crate) fn claimed(claim: &'a Claim<S>, steps: Steps) -> Self {
         let owner = Some(claim.owner());
-        let token = token(claim.claimed(), claim.id());
-        Self::new(claim.store(), claim.dataset(), claim.id(), token, owner, steps)
+        let now = claim.claimed();
+        Self::new(claim.store(), claim.dataset(), claim.id(), now, owner, steps)
     }
 
     /// For whoever could not get one: where one step does it, or the server is full.
@@ -92,14 +98,14 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
         now: Timestamp,
         steps: Steps,
     ) -> Self {
-        Self::new(store, dataset, id, token(now, id), None, steps)
+        Self::new(store, dataset, id, now, None, steps)
     }
 
     fn new(
         store: &'a S,
         dataset: &'a DatasetName,
         id: DatasetId,
-        token: String,
+        claimed: Timestamp,
         owner: Option<&'a str>,
         steps: Steps,
     ) -> Self {
@@ -111,8 +117,9 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
         };
         // Whoever has no claim has it because the server is full, which takes no new value.
         let announced = owner.is_some() && (steps.pending || !partitions.is_empty());
+        let (token, fence_until) = (token(claimed, id), claimed.after(FENCE_LIFE));
         let sent = false;
-        Self { store, dataset, id, token, owner, steps, partitions, announced, sent }
+        Self { store, dataset, id, token, owner, steps, partitions, announced, sent, fence_until }
     }
 
     /// Whether all its keys lie in one slot.
@@ -236,7 +243,9 @@ impl<'a, S: ChunkStore> Transition<'a, S> {
     ) -> Result<bool, StoreError> {
         let (key, text) = (fence_key(self.dataset, partition), self.token.clone());
         let value = text.clone().into_bytes().into();
-        let put = Change::Put { key: key.clone(), value, until: None };
+        let put = Change::Put { key: key.clone(), value, until: Some(self.fence_until) };
+        // One that was left there is this one's by now.
+        let before = before.into_iter().filter(|change| change.key() != key).collect::<Vec<_>>();
         let conditions = vec![Condition::NotAfter { key, text }];
         let changes = [put].into_iter().chain(before).collect();
         self.store.apply(&Guard { conditions, present }, changes).await

@@ -1,8 +1,10 @@
 //! A cluster, each of whose nodes is only found through a proxy.
 
+use std::time::Duration;
+
 use arrowredis::progress::Unwatched;
 use arrowredis::split::{SplitOptions, split};
-use arrowredis::store::RedisStore;
+use arrowredis::store::{ConnectOptions, RedisStore};
 use arrowredis_faults::{Injected, Intensity, Proxy, Schedule};
 use arrowredis_worlds::Cluster;
 use futures::{StreamExt, stream};
@@ -51,6 +53,11 @@ fn a_cluster_survives_faults_at_each_of_its_nodes() {
     all.check();
 }
 
+/// Nearly as patient as users are by default: three proxies have three times the faults.
+fn patient() -> ConnectOptions {
+    ConnectOptions { retries: 40, retry_budget: Duration::from_secs(100), ..hasty() }
+}
+
 fn injected(proxies: &[Proxy]) -> Injected {
     proxies.iter().map(Proxy::injected).fold(Injected::default(), |all, one| all + one)
 }
@@ -73,7 +80,7 @@ async fn round(seed: u64, proxies: &[Proxy], contents: &Contents, direct: &Redis
         proxy.reschedule(Schedule::random(seed * MASTERS as u64 + node, intensity));
     }
     let verbs = stream::iter(runs).map(async |(mut run, verb)| {
-        let store = RedisStore::connect_with(&proxies[0].url(), hasty()).await;
+        let store = RedisStore::connect_with(&proxies[0].url(), patient()).await;
         let said = match store {
             Ok(store) => run.say(&store, verb, Injected::default).await,
             Err(error) => {
