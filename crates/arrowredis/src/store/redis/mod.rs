@@ -257,6 +257,11 @@ impl RedisStore {
         let query = self.ask("CONFIG GET", "", command).await;
         let found = match (value, query) {
             (Ok(value), Ok(query)) => Limit::read(&[value, query]),
+            (Err(error), _) | (_, Err(error)) if !error.was_refused() => {
+                // Nobody answered, which the next request need not put up with.
+                tracing::debug!(%error, "the longest value is not known yet");
+                return Limit::DEFAULT;
+            }
             // Hosted servers may keep that to themselves.
             _ => Limit::DEFAULT,
         };
