@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, output: &Output) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(args.command.name(), &error.into()),
     };

@@ -30,10 +30,21 @@ impl ByteBudget {
 
     /// Waits until `bytes` fit. What is larger than the whole budget waits until it is alone.
     pub(crate) async fn acquire(&self, bytes: u64) -> Permit {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.units);
+        let units = self.units(bytes);
         // It can only fail once closed, and nothing closes it; a budget that could not be asked
         // would bound nothing, but it would not lose data either.
         Permit { _units: Arc::clone(&self.semaphore).acquire_many_owned(units).await.ok() }
+    }
+
+    /// Takes `bytes` if they fit now.
+    pub(crate) fn acquire_now(&self, bytes: u64) -> Option<Permit> {
+        let units = Arc::clone(&self.semaphore).try_acquire_many_owned(self.units(bytes));
+        Some(Permit { _units: Some(units.ok()?) })
+    }
+
+    /// What is larger than the whole budget takes all of it.
+    fn units(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.units)
     }
 }
 

@@ -22,10 +22,25 @@ impl Checksum {
 
     /// Of a payload's pieces, as if they lay in one.
     pub fn of_payload(payload: &Payload) -> Self {
+        let mut running = RunningChecksum::default();
+        payload.pieces().iter().for_each(|piece| running.add(piece));
+        running.finish()
+    }
+}
+
+/// The checksum of bytes that come piece by piece.
+#[derive(Default)]
+pub(crate) struct RunningChecksum(Hasher);
+
+impl RunningChecksum {
+    pub(crate) fn add(&mut self, piece: &[u8]) {
         use std::hash::Hasher as _;
-        let mut hasher = Hasher::new();
-        payload.pieces().iter().for_each(|piece| hasher.write(piece));
-        Self(hasher.finish())
+        self.0.write(piece);
+    }
+
+    pub(crate) fn finish(self) -> Checksum {
+        use std::hash::Hasher as _;
+        Checksum(self.0.finish())
     }
 }
 

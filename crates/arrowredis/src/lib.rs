@@ -98,6 +98,8 @@ mod output_file;
 
 mod pipeline;
 
+mod region;
+
 mod schema_difference;
 
 /// Compiles the README's example.

@@ -20,7 +20,7 @@ use crate::manifest::ChunkEntry;
 use crate::pipeline;
 use crate::progress::Work;
 use crate::schema_difference::schema_difference;
-use crate::store::{ChunkStore, StoreError};
+use crate::store::{ChunkStore, StoreError, StoredValue};
 
 use super::ReadOptions;
 use super::locate::{Edition, Located, Target, Unlisting};
@@ -198,7 +198,7 @@ impl<S: ChunkStore> Source<S> {
     }
 
     /// With a manifest, what a copy has that lags is noticed.
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
         match self.edition {
             Some(_) => self.store.get_anywhere(keys).await,
             None => self.store.get(keys).await,
@@ -206,7 +206,11 @@ impl<S: ChunkStore> Source<S> {
     }
 
     /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.
-    async fn sound(&self, chunk: &Located, value: Option<Buffer>) -> Result<Option<Buffer>, Error> {
+    async fn sound(
+        &self,
+        chunk: &Located,
+        value: Option<StoredValue>,
+    ) -> Result<Option<Buffer>, Error> {
         let (Some(edition), Some(entry)) = (&self.edition, &chunk.entry) else {
             return match value {
                 None if self.allow_missing => {
@@ -217,11 +221,11 @@ impl<S: ChunkStore> Source<S> {
                     let why = "it was there when this read began".to_owned();
                     Err(DataError::Missing { key: self.key(chunk.id), why }.into())
                 }
-                value => Ok(value),
+                value => Ok(value.map(|value| value.bytes)),
             };
         };
         let key = self.key(chunk.id);
-        let mismatch = match check(entry, &key, value).await? {
+        let mismatch = match check(entry, &key, value) {
             Ok(value) => return Ok(Some(value)),
             Err(_) => look_again(&self.store, &self.dataset, edition, entry).await,
         };

@@ -5,18 +5,13 @@
 
 use arrow_buffer::Buffer;
 
-use crate::checksum::Checksum;
 use crate::dataset::DatasetName;
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Fingerprint};
-use crate::pipeline;
-use crate::store::{ChunkStore, StoreError};
+use crate::store::{ChunkStore, StoreError, StoredValue};
 
 use super::locate::Edition;
-
-/// Values that are longer are hashed on another thread: it takes some 10 µs or more.
-const LONG_VALUE: usize = 128 * 1024;
 
 /// Why a value is not the chunk that the manifest lists.
 #[derive(Debug, thiserror::Error)]
@@ -55,30 +50,21 @@ impl Mismatch {
 }
 
 /// The value, if it has the length and the checksum of the manifest.
-pub(crate) async fn check(
+pub(crate) fn check(
     entry: &ChunkEntry,
     key: &str,
-    value: Option<Buffer>,
-) -> Result<Result<Buffer, Mismatch>, Error> {
+    value: Option<StoredValue>,
+) -> Result<Buffer, Mismatch> {
     let key = key.to_owned();
-    let Some(value) = value else { return Ok(Err(Mismatch::Absent { key })) };
-    if value.len() as u64 != entry.bytes {
-        let expected = format!("{} bytes", entry.bytes);
-        let found = format!("{} bytes", value.len());
-        return Ok(Err(Mismatch::Differs { key, expected, found }));
-    }
-    let expected = entry.checksum;
-    let found = if value.len() <= LONG_VALUE {
-        Checksum::of(&value)
+    let Some(value) = value else { return Err(Mismatch::Absent { key }) };
+    let (expected, found) = if value.len() as u64 != entry.bytes {
+        (format!("{} bytes", entry.bytes), format!("{} bytes", value.len()))
+    } else if value.checksum != entry.checksum {
+        (format!("the checksum {}", entry.checksum), value.checksum.to_string())
     } else {
-        let bytes = value.clone();
-        pipeline::run(move || Ok::<_, Error>(Checksum::of(&bytes))).await?
+        return Ok(value.bytes);
     };
-    if found == expected {
-        return Ok(Ok(value));
-    }
-    let expected = format!("the checksum {expected}");
-    Ok(Err(Mismatch::Differs { key, expected, found: found.to_string() }))
+    Err(Mismatch::Differs { key, expected, found })
 }
 
 /// A chunk's value that is what the manifest says, wherever it is just now.
@@ -97,7 +83,7 @@ pub(crate) async fn sound_value<S: ChunkStore>(
         Err(StoreError::NotAChunk { .. }) => None,
         found => found?.pop().flatten(),
     };
-    match check(entry, &key, value).await? {
+    match check(entry, &key, value) {
         Ok(value) => Ok(Ok(value)),
         Err(_) => look_again(store, dataset, edition, entry).await,
     }
@@ -120,7 +106,7 @@ pub(crate) async fn look_again<S: ChunkStore>(
     // Renaming goes one way, from staged to own: in this order none can slip through.
     for key in [staged_key(dataset, entry.id, edition.id), own.clone()] {
         let found = match store.get(vec![key.clone()]).await {
-            Ok(mut values) => check(entry, &key, values.pop().flatten()).await?,
+            Ok(mut values) => check(entry, &key, values.pop().flatten()),
             Err(StoreError::NotAChunk { .. }) => Err(Mismatch::Differs {
                 key,
                 expected: "a string value".to_owned(),

@@ -7,9 +7,11 @@
 //! ```
 
 mod address;
+mod bulk;
 mod connect;
 mod info;
 mod limits;
+mod line;
 mod network;
 mod node;
 mod options;
@@ -28,18 +30,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::redis::{Cmd, Value, cmd};
-use arrow_buffer::Buffer;
-
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
+use ::redis::{Cmd, Value, cmd};
 
-use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
+use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError, StoredValue};
+use bulk::{Packed, Reply};
 use limits::Limit;
 use network::Network;
 use patience::{Notes, Patience};
-use request::{Request, Unanswered, Whom, answers};
-use script::Argument;
+use request::{BulkRequest, Request, Unanswered, Whom, answers};
 
 pub use options::{ClusterMode, ConnectOptions, ReadFrom, Secret, TlsOptions};
 pub use patience::Tried;
@@ -48,8 +48,7 @@ pub use trouble::Trouble;
 /// Keys asked for in one pipeline of short replies: about 100 KB of commands.
 const KEYS_PER_PIPELINE: usize = 1_000;
 
-/// How often something large is asked of a server that ends the connection each time: a value is sent
-/// whose limits it does not tell, or many values are asked for together.
+/// How often a value is sent whose limits the server does not tell, if that ends the connection each time.
 const MOST_CUTS: u32 = 2;
 
 /// From what length on a value may be too long for some server.
@@ -185,60 +184,42 @@ impl RedisStore {
         keys.iter().zip(replies).map(number).collect()
     }
 
-    async fn values(&self, keys: &[String], whom: Whom) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let [first, _, ..] = keys else { return self.single_values(keys, whom).await };
-        // A slot that is on its way to another node answers no MGET.
-        if self.0.network.is_cluster() {
-            return self.single_values(keys, whom).await;
-        }
-        // One MGET saves replies of a few bytes their overhead; a large value is better asked for
-        // alone, since the server builds a whole MGET reply before it sends any of it.
-        let mut command = cmd("MGET");
-        command.arg(keys);
-        let mut patience = Patience::new(&self.0.options).with_most_cuts(MOST_CUTS);
-        match self.ask_with("MGET", first, command, &mut patience).await {
-            Ok(Value::Array(replies)) if replies.len() == keys.len() => {
-                self.read_values("MGET", keys, replies)
-            }
-            Ok(other) => Err(self.unexpected("MGET", first, &other)),
-            // A bound on what the server keeps for a client (client-output-buffer-limit) ends it.
-            Err(StoreError::Command { trouble, tried, .. })
-                if trouble.was_cut() && tried.attempts >= MOST_CUTS =>
-            {
-                tracing::warn!(
-                    "{trouble}: the connection was cut {MOST_CUTS} times while values were asked for \
-                     together, so they are asked for one by one"
-                );
-                self.single_values(keys, whom).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn single_values(
+    /// Values by requests of their own that travel together. The server would build the reply to one
+    /// request for all before it sends any of it.
+    async fn values(
         &self,
         keys: &[String],
         whom: Whom,
-    ) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let get = |key: &str| {
-            let mut command = cmd("GET");
-            command.arg(key);
-            command
-        };
-        let replies = self.each("GET", keys, whom, get).await?;
-        self.read_values("GET", keys, replies)
+    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+        let mut patience = Patience::new(&self.0.options);
+        match self.ask_for_values(keys, whom, &mut patience).await {
+            Ok(replies) => self.read_values(keys, replies),
+            Err(Unanswered { index, trouble }) => {
+                Err(self.failed("GET", &keys[index], trouble, &patience).await)
+            }
+        }
+    }
+
+    async fn ask_for_values(
+        &self,
+        keys: &[String],
+        whom: Whom,
+        patience: &mut Patience,
+    ) -> Result<Vec<Reply>, Unanswered> {
+        let request = |key: &String| BulkRequest { key: key.clone(), packed: Packed::get(key) };
+        let requests: Vec<_> = keys.iter().map(request).collect();
+        answers(&self.0.network, &requests, whom, patience, &self.0.notes).await
     }
 
     fn read_values(
         &self,
-        name: &'static str,
         keys: &[String],
-        replies: Vec<Value>,
-    ) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let value = |(key, reply): (&String, Value)| match reply {
-            Value::BulkString(bytes) => Ok(Some(Buffer::from_vec(bytes))),
-            Value::Nil => Ok(None),
-            other => Err(self.unexpected(name, key, &other)),
+        replies: Vec<Reply>,
+    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+        let value = |(key, reply): (&String, Reply)| match reply {
+            Reply::Value(value) => Ok(Some(value)),
+            Reply::Other(Value::Nil) => Ok(None),
+            Reply::Other(other) => Err(self.unexpected("GET", key, &other)),
         };
         keys.iter().zip(replies).map(value).collect()
     }
@@ -286,21 +267,27 @@ impl RedisStore {
         value: &Payload,
         until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        // Room for the value, the key, and the command's own few bytes.
-        let mut command = Cmd::with_capacity(5, value.len() + key.len() + 100);
-        command.arg("SET").arg(key).arg(Argument(value));
-        if let Some(until) = until {
-            command.arg("PXAT").arg(until.0);
-        }
         let len = value.len() as u64;
         let limit = self.check_length(key, len).await?;
         let mut patience = Patience::new(&self.0.options);
         if may_be_cut_off(len, limit) {
             patience = patience.with_most_cuts(MOST_CUTS);
         }
-        match self.ask_with("SET", key, command, &mut patience).await? {
-            Value::Okay => Ok(()),
-            other => Err(self.unexpected("SET", key, &other)),
+        let packed = Packed::set(key, value, until);
+        let request = [BulkRequest { key: key.to_owned(), packed }];
+        let (network, notes) = (&self.0.network, &self.0.notes);
+        match answers(network, &request, Whom::Primary, &mut patience, notes).await {
+            Ok(mut replies) => match replies.pop() {
+                Some(Reply::Other(Value::Okay)) => Ok(()),
+                Some(Reply::Other(other)) => Err(self.unexpected("SET", key, &other)),
+                Some(Reply::Value(bytes)) => {
+                    Err(self.unexpected("SET", key, &Value::BulkString(bytes.to_vec())))
+                }
+                None => Err(self.unexpected("SET", key, &Value::Nil)),
+            },
+            Err(Unanswered { trouble, .. }) => {
+                Err(self.failed("SET", key, trouble, &patience).await)
+            }
         }
     }
 
@@ -465,24 +452,20 @@ impl ChunkStore for RedisStore {
         }
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
         self.values(&keys, Whom::Primary).await
     }
 
-    async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+    async fn get_anywhere(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
         if self.0.options.read_from == ReadFrom::Primary || self.0.replicas_rest() {
             return self.values(&keys, Whom::Primary).await;
         }
-        let (network, notes) = (&self.0.network, &self.0.notes);
-        let request = |key: &String| {
-            let mut command = cmd("GET");
-            command.arg(key);
-            Request { key: key.clone(), command }
-        };
-        let requests: Vec<_> = keys.iter().map(request).collect();
         let mut once = Patience::with_retries(&self.0.options, 0);
-        match answers(network, &requests, Whom::Replica, &mut once, notes).await {
-            Ok(replies) => self.read_values("GET", &keys, replies),
+        match self.ask_for_values(&keys, Whom::Replica, &mut once).await {
+            Ok(replies) => self.read_values(&keys, replies),
             Err(Unanswered { trouble, .. }) => {
                 tracing::debug!(%trouble, "a replica does not answer, so primaries are asked");
                 self.0.let_replicas_rest();

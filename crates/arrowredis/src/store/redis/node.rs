@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_rustls::TlsConnector;
 
 use super::address::Host;
+use super::bulk::{Bulk, lend};
 use super::options::ConnectOptions;
 use super::shared::Shared;
 use super::stream::{self, Both};
@@ -57,8 +58,9 @@ pub(super) struct Node {
     setup: Arc<Setup>,
     door: Door,
     role: Role,
-    lines: Vec<Shared<Wire>>,
-    next: AtomicUsize,
+    wire: Shared<Wire>,
+    bulk: Vec<Shared<Bulk>>,
+    next_bulk: AtomicUsize,
 }
 
 impl Node {
@@ -67,9 +69,9 @@ impl Node {
             Door::Host(host) => host.to_string().into(),
             Door::Socket(path) => path.display().to_string().into(),
         };
-        let lines = (0..setup.options.connections.max(1)).map(|_| Shared::default()).collect();
-        let next = AtomicUsize::new(0);
-        Arc::new(Self { name, setup: Arc::clone(setup), door, role, lines, next })
+        let bulk = (0..setup.options.connections.max(1)).map(|_| Shared::default()).collect();
+        let (wire, next_bulk) = (Shared::default(), AtomicUsize::new(0));
+        Arc::new(Self { name, setup: Arc::clone(setup), door, role, wire, bulk, next_bulk })
     }
 
     /// Where it listens, if that is a host.
@@ -80,39 +82,57 @@ impl Node {
         }
     }
 
-    /// A connection that works, as far as anybody knows: one after the other.
+    /// A connection that works, as far as anybody knows.
     pub(super) async fn wire(&self) -> Result<Wire, Trouble> {
-        let line = self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len();
-        self.lines[line].get(|wire| !wire.is_broken(), || self.connect()).await
+        self.wire.get(|wire| !wire.is_broken(), || self.in_time(self.connect())).await
+    }
+
+    /// A connection for chunks that works, as far as anybody knows: one after the other.
+    pub(super) async fn bulk(&self) -> Result<Bulk, Trouble> {
+        let bulk = &self.bulk[self.next_bulk.fetch_add(1, Ordering::Relaxed) % self.bulk.len()];
+        bulk.get(|bulk| !bulk.is_broken(), || self.in_time(self.connect_bulk())).await
     }
 
     /// Gives all its connections up.
     pub(super) fn cut(&self) {
-        self.lines.iter().filter_map(Shared::last).for_each(|wire| wire.cut());
+        self.wire.last().inspect(Wire::cut);
+        self.bulk.iter().filter_map(Shared::last).for_each(|bulk| bulk.cut());
     }
 
     /// Boxed: it is deep, and part of whatever waits for an answer.
-    fn connect(&self) -> BoxFuture<'_, Result<Wire, Trouble>> {
-        Box::pin(self.connect_in_time())
+    fn in_time<'a, T: Send + 'a>(
+        &'a self,
+        connecting: impl Future<Output = Result<T, Trouble>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Trouble>> {
+        Box::pin(async move {
+            let (timeout, name) = (self.setup.options.connect_timeout, &self.name);
+            let connected = tokio::time::timeout(timeout, connecting).await;
+            let tls = self.setup.tls.is_some();
+            let too_late = |_| Err(Trouble::connect_timeout(name, timeout, tls));
+            let connected = connected.unwrap_or_else(too_late);
+            match &connected {
+                Ok(_) => tracing::debug!(%name, "connected"),
+                Err(trouble) => tracing::debug!(%name, %trouble, "no connection"),
+            }
+            connected
+        })
     }
 
-    async fn connect_in_time(&self) -> Result<Wire, Trouble> {
-        let (timeout, name) = (self.setup.options.connect_timeout, &self.name);
-        let connected = tokio::time::timeout(timeout, self.connect_slowly()).await;
-        let tls = self.setup.tls.is_some();
-        let too_late = |_| Err(Trouble::connect_timeout(name, timeout, tls));
-        let connected = connected.unwrap_or_else(too_late);
-        match &connected {
-            Ok(_) => tracing::debug!(%name, "connected"),
-            Err(trouble) => tracing::debug!(%name, %trouble, "no connection"),
-        }
-        connected
+    async fn connect(&self) -> Result<Wire, Trouble> {
+        self.greet(self.open().await?).await
     }
 
-    async fn connect_slowly(&self) -> Result<Wire, Trouble> {
-        let (stream, options) = (self.open().await?, &self.setup.options);
-        let greeted = Wire::greet(&self.name, stream, &self.setup.login, options.timeout).await;
-        let wire = match greeted {
+    async fn connect_bulk(&self) -> Result<Bulk, Trouble> {
+        let (lent, lender) = lend(self.open().await?);
+        let wire = self.greet(Box::new(lent)).await?;
+        wire.cut();
+        let stream = lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))?;
+        Ok(Bulk::over(&self.name, stream, self.setup.options.timeout))
+    }
+
+    async fn greet(&self, stream: Box<dyn Both>) -> Result<Wire, Trouble> {
+        let (login, timeout) = (&self.setup.login, self.setup.options.timeout);
+        let wire = match Wire::greet(&self.name, stream, login, timeout).await {
             Err(trouble) if trouble.was_cut_while_greeting() => {
                 return Err(self.first_words().await.unwrap_or(trouble));
             }

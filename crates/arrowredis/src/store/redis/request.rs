@@ -9,6 +9,7 @@ use ::redis::{Cmd, Value};
 use futures::future::{BoxFuture, join_all};
 
 use super::address::Host;
+use super::bulk::{Packed, Reply};
 use super::network::{Network, View};
 use super::node::Node;
 use super::patience::{Notes, Patience};
@@ -19,10 +20,34 @@ use super::trouble::{Class, Trouble};
 /// for longer needs time, which a redirection does not take.
 const MOST_REDIRECTIONS: u32 = 8;
 
+/// Something that the server of a key is asked.
+pub(super) trait Ask: Sized + Send + Sync {
+    /// What it answers.
+    type Answer: Send;
+
+    /// The key; empty for what is about none.
+    fn key(&self) -> &str;
+
+    /// Asks a server once for all of some requests. With `asking`, as what another node of a cluster
+    /// sent on; with `again`, after a failure.
+    fn ask_node(
+        node: &Node,
+        requests: &[&Self],
+        asking: bool,
+        again: bool,
+    ) -> impl Future<Output = Vec<Result<Self::Answer, Trouble>>> + Send;
+}
+
 /// A command about a key, or about none.
 pub(super) struct Request {
     pub(super) key: String,
     pub(super) command: Cmd,
+}
+
+/// A request for or with a value.
+pub(super) struct BulkRequest {
+    pub(super) key: String,
+    pub(super) packed: Packed,
 }
 
 /// Who is to answer.
@@ -52,24 +77,24 @@ enum Way {
 /// Asks until every request has its answer, in their order, or one cannot be had.
 ///
 /// Boxed, so that what waits for it does not hold the types of all that this waits for.
-pub(super) fn answers<'a>(
+pub(super) fn answers<'a, A: Ask>(
     network: &'a Network,
-    requests: &'a [Request],
+    requests: &'a [A],
     whom: Whom,
     patience: &'a mut Patience,
     notes: &'a Notes,
-) -> BoxFuture<'a, Result<Vec<Value>, Unanswered>> {
+) -> BoxFuture<'a, Result<Vec<A::Answer>, Unanswered>> {
     Box::pin(ask_until_answered(network, requests, whom, patience, notes))
 }
 
-async fn ask_until_answered(
+async fn ask_until_answered<A: Ask>(
     network: &Network,
-    requests: &[Request],
+    requests: &[A],
     whom: Whom,
     patience: &mut Patience,
     notes: &Notes,
-) -> Result<Vec<Value>, Unanswered> {
-    let mut answers: Vec<Option<Value>> = requests.iter().map(|_| None).collect();
+) -> Result<Vec<A::Answer>, Unanswered> {
+    let mut answers: Vec<Option<A::Answer>> = requests.iter().map(|_| None).collect();
     let mut ways = vec![Way::BySlot; requests.len()];
     let mut redirections = 0;
     loop {
@@ -140,14 +165,14 @@ struct Group {
 }
 
 /// Asks each open request once: those for the same server together, all servers at once.
-async fn ask_once(
+async fn ask_once<A: Ask>(
     network: &Network,
-    requests: &[Request],
+    requests: &[A],
     ways: &[Way],
     open: &[usize],
     whom: Whom,
     again: bool,
-) -> Vec<(usize, Result<Value, Trouble>)> {
+) -> Vec<(usize, Result<A::Answer, Trouble>)> {
     let view = match network.view().await {
         Ok(view) => view,
         Err(trouble) => return open.iter().map(|at| (*at, Err(trouble.clone()))).collect(),
@@ -155,7 +180,7 @@ async fn ask_once(
     let mut round = Vec::with_capacity(open.len());
     let mut groups: Vec<Group> = Vec::new();
     for at in open {
-        match find(&view, &requests[*at].key, &ways[*at], whom) {
+        match find(&view, requests[*at].key(), &ways[*at], whom) {
             Ok((node, asking)) => {
                 let same =
                     |group: &&mut Group| Arc::ptr_eq(&group.node, &node) && group.asking == asking;
@@ -168,7 +193,8 @@ async fn ask_once(
         }
     }
     let asked = groups.into_iter().map(async |Group { node, asking, indices }| {
-        let answers = ask_node(&node, requests, &indices, asking, again).await;
+        let some: Vec<_> = indices.iter().map(|at| &requests[*at]).collect();
+        let answers = A::ask_node(&node, &some, asking, again).await;
         indices.into_iter().zip(answers).collect::<Vec<_>>()
     });
     round.extend(join_all(asked).await.into_iter().flatten());
@@ -206,28 +232,57 @@ fn with_name(host: &Host, asked: impl Fn() -> Result<Arc<Node>, Trouble>) -> Hos
     host
 }
 
-async fn ask_node(
-    node: &Node,
-    requests: &[Request],
-    indices: &[usize],
-    asking: bool,
-    again: bool,
-) -> Vec<Result<Value, Trouble>> {
-    let all_failed = |trouble: Trouble| indices.iter().map(|_| Err(trouble.clone())).collect();
-    let wire = match node.wire().await {
-        Ok(wire) => wire,
-        Err(trouble) => return all_failed(trouble),
-    };
-    // Alone, a command is not copied into a pipeline.
-    if let ([only], false) = (indices, asking) {
-        return vec![wire.ask(&requests[*only].command).await];
+impl Ask for Request {
+    type Answer = Value;
+
+    fn key(&self) -> &str {
+        &self.key
     }
-    if again && !asking {
-        // A pipeline that is cut has no answers, not even those that came. Apart, each that comes
-        // counts, so that a connection that is cut again and again still gets on.
-        let each = indices.iter().map(|at| wire.ask(&requests[*at].command));
-        return join_all(each).await;
+
+    async fn ask_node(
+        node: &Node,
+        requests: &[&Self],
+        asking: bool,
+        again: bool,
+    ) -> Vec<Result<Value, Trouble>> {
+        let all_failed = |trouble: Trouble| requests.iter().map(|_| Err(trouble.clone())).collect();
+        let wire = match node.wire().await {
+            Ok(wire) => wire,
+            Err(trouble) => return all_failed(trouble),
+        };
+        // Alone, a command is not copied into a pipeline.
+        if let ([only], false) = (requests, asking) {
+            return vec![wire.ask(&only.command).await];
+        }
+        if again && !asking {
+            // A pipeline that is cut has no answers, not even those that came. Apart, each that comes
+            // counts, so that a connection that is cut again and again still gets on.
+            let each = requests.iter().map(|request| wire.ask(&request.command));
+            return join_all(each).await;
+        }
+        let commands: Vec<_> = requests.iter().map(|request| &request.command).collect();
+        wire.ask_all(&commands, asking).await.unwrap_or_else(all_failed)
     }
-    let commands: Vec<_> = indices.iter().map(|at| &requests[*at].command).collect();
-    wire.ask_all(&commands, asking).await.unwrap_or_else(all_failed)
+}
+
+impl Ask for BulkRequest {
+    type Answer = Reply;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    async fn ask_node(
+        node: &Node,
+        requests: &[&Self],
+        asking: bool,
+        _again: bool,
+    ) -> Vec<Result<Reply, Trouble>> {
+        let bulk = match node.bulk().await {
+            Ok(bulk) => bulk,
+            Err(trouble) => return requests.iter().map(|_| Err(trouble.clone())).collect(),
+        };
+        let each = requests.iter().map(|request| bulk.ask(request.packed.clone(), asking));
+        join_all(each).await
+    }
 }

@@ -197,7 +197,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A payload as one argument, written piece by piece without a copy of the whole in between.
-pub(super) struct Argument<'a>(pub(super) &'a Payload);
+struct Argument<'a>(&'a Payload);
 
 impl ToRedisArgs for Argument<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {

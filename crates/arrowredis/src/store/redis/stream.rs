@@ -1,6 +1,6 @@
 //! The bytes of one connection: over TCP, TLS or a socket of this machine, and whether they move.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -118,6 +118,22 @@ impl AsyncWrite for Watched {
             self.progress.moved();
         }
         unless_closed(written, bytes.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.progress.moved();
+        }
+        unless_closed(written, pieces.iter().map(|piece| piece.len()).sum())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

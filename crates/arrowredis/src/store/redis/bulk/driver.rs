@@ -1,0 +1,243 @@
+//! Moves requests and replies of one connection, each in its order, both at once.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::redis::RedisResult;
+use arrow_buffer::Buffer;
+use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::sync::{mpsc, oneshot};
+
+use super::replies::Replies;
+use super::reply::Reply;
+use super::request::Packed;
+use crate::budget::{ByteBudget, Permit};
+use crate::store::redis::stream::Watched;
+
+/// Bytes of values that a server is asked for ahead of those that it sends. It keeps them all: more
+/// would cost it memory that it touches for the first time, fewer would leave a long way empty.
+pub(super) const WINDOW: u64 = 8 << 20;
+
+/// How long a value is taken to be before the first has come: a quarter of the window.
+const FIRST_GUESS: u64 = WINDOW / 4;
+
+/// What part of a longer value's length is forgotten, one in so many, with each shorter one. A manifest
+/// says nothing of the chunks that come after it.
+const FORGETTING: u64 = 8;
+
+/// Bytes of requests that are written together. Longer ones go alone.
+const TOGETHER: usize = 64 << 10;
+
+/// A request, and who waits for its reply.
+pub(super) struct Asked {
+    pub(super) request: Packed,
+    /// Replies that come before its own.
+    pub(super) before: usize,
+    pub(super) to: oneshot::Sender<Answer>,
+}
+
+/// A reply, with its part of the window. Whoever asked gives that back: what nobody has taken yet is not
+/// asked for in greater numbers.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    _permit: Option<Permit>,
+}
+
+/// A request that was written.
+struct Written {
+    before: usize,
+    to: oneshot::Sender<Answer>,
+    permit: Option<Permit>,
+}
+
+/// Writes what is asked and reads what is answered until nobody asks any more.
+///
+/// # Errors
+/// When the connection fails. Who still waits is not told.
+pub(super) async fn drive(
+    stream: Watched,
+    asked: mpsc::UnboundedReceiver<Asked>,
+) -> RedisResult<()> {
+    let (from, to) = split(stream);
+    let (written, waiting) = mpsc::unbounded_channel();
+    let usual = Arc::new(AtomicU64::new(FIRST_GUESS));
+    tokio::try_join!(write(to, asked, written, &usual), read(from, waiting, &usual))?;
+    Ok(())
+}
+
+async fn write(
+    mut to: WriteHalf<Watched>,
+    mut asked: mpsc::UnboundedReceiver<Asked>,
+    written: mpsc::UnboundedSender<Written>,
+    usual: &AtomicU64,
+) -> RedisResult<()> {
+    let window = ByteBudget::new(WINDOW);
+    let mut next = None;
+    loop {
+        let Some(first) = (match next.take() {
+            Some(next) => Some(next),
+            None => asked.recv().await,
+        }) else {
+            return Ok(());
+        };
+        let permit = match first.request.is_get {
+            true => Some(window.acquire(usual.load(Ordering::Relaxed)).await),
+            false => None,
+        };
+        let mut together = vec![(first, permit)];
+        let mut bytes = together[0].0.request.len();
+        while let Ok(more) = asked.try_recv() {
+            bytes += more.request.len();
+            let permit = match more.request.is_get {
+                true => window.acquire_now(usual.load(Ordering::Relaxed)),
+                false => None,
+            };
+            if bytes > TOGETHER || (more.request.is_get && permit.is_none()) {
+                next = Some(more);
+                break;
+            }
+            together.push((more, permit));
+        }
+        // Nobody waits for those any more.
+        together.retain(|(asked, _)| !asked.to.is_closed());
+        let pieces = together.iter().flat_map(|(asked, _)| &asked.request.pieces);
+        write_all(&mut to, pieces).await?;
+        for (Asked { request, before, to }, permit) in together {
+            // Before anybody is told that it is done: it may point into a file.
+            drop(request);
+            // It is only gone after the reader failed, which ends this, too.
+            let _ = written.send(Written { before, to, permit });
+        }
+    }
+}
+
+/// Writes pieces as they lie.
+async fn write_all(
+    to: &mut (impl AsyncWrite + Unpin),
+    pieces: impl Iterator<Item = &Buffer>,
+) -> io::Result<()> {
+    let mut slices: Vec<_> = pieces.map(|piece| IoSlice::new(piece)).collect();
+    let mut left: &mut [IoSlice<'_>] = &mut slices;
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match to.write_vectored(left).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut left, written),
+        }
+    }
+    to.flush().await
+}
+
+async fn read(
+    from: ReadHalf<Watched>,
+    mut waiting: mpsc::UnboundedReceiver<Written>,
+    usual: &AtomicU64,
+) -> RedisResult<()> {
+    let mut replies = Replies::new(from);
+    while let Some(Written { before, to, permit }) = waiting.recv().await {
+        for _ in 0..before {
+            replies.next().await?;
+        }
+        let reply = replies.next().await?;
+        if let Reply::Value(value) = &reply {
+            let before = usual.load(Ordering::Relaxed);
+            let forgotten = before - before / FORGETTING;
+            usual.store(forgotten.max(value.len() as u64), Ordering::Relaxed);
+        }
+        // Whoever asked may have lost interest.
+        let _ = to.send(Answer { reply, _permit: permit });
+    }
+    Ok(())
+}
+
+/// Whether a reply is an error, which the client library has inside of values.
+pub(super) fn checked(reply: Reply) -> RedisResult<Reply> {
+    match reply {
+        Reply::Other(value) => value.extract_error().map(Reply::Other),
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::redis::Value;
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+    use crate::chunk::Payload;
+
+    type Asker = mpsc::UnboundedSender<Asked>;
+
+    fn ask(asker: &Asker, request: Packed) -> oneshot::Receiver<Answer> {
+        let (to, reply) = oneshot::channel();
+        assert!(asker.send(Asked { request, before: 0, to }).is_ok());
+        reply
+    }
+
+    /// Method: the other end answers nothing until it has read all that fits into the window, of which
+    /// each value is first taken to be a quarter.
+    #[tokio::test]
+    async fn no_more_is_asked_for_than_the_window_holds() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let replies: Vec<_> = (0..9).map(|_| ask(&asker, Packed::get("k"))).collect();
+        let one = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
+        let mut first = vec![0; 4 * one];
+        far.read_exact(&mut first).await.unwrap();
+        assert!(futures::poll!(std::pin::pin!(far.read_u8())).is_pending());
+        // They are short, so all the others fit.
+        far.write_all(&b"$1\r\nv\r\n".repeat(9)).await.unwrap();
+        let mut rest = vec![0; 5 * one];
+        far.read_exact(&mut rest).await.unwrap();
+        for reply in replies {
+            assert!(matches!(reply.await.unwrap().reply, Reply::Value(value) if *value == *b"v"));
+        }
+        drop(asker);
+        driver.await.unwrap().unwrap();
+    }
+
+    /// A piece of a payload that says when it is gone.
+    struct Piece(oneshot::Sender<()>);
+
+    impl AsRef<[u8]> for Piece {
+        fn as_ref(&self) -> &[u8] {
+            assert!(!self.0.is_closed());
+            b"value"
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_is_let_go_of_before_anybody_is_told_that_it_is_stored() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let (piece, mut gone) = oneshot::channel();
+        let piece = Buffer::from(bytes::Bytes::from_owner(Piece(piece)));
+        let request = Packed::set("k", &Payload::from((vec![piece], 5)), None);
+        let mut sent = vec![0; request.len()];
+        let reply = ask(&asker, request);
+        far.read_exact(&mut sent).await.unwrap();
+        assert_eq!(sent, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n");
+        far.write_all(b"+OK\r\n").await.unwrap();
+        assert!(matches!(reply.await.unwrap().reply, Reply::Other(Value::Okay)));
+        gone.try_recv().expect_err("the piece was dropped, and sent nothing");
+        assert!(matches!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_sent_for_who_has_lost_interest() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        drop(ask(&asker, Packed::get("forgotten")));
+        let reply = ask(&asker, Packed::get("k"));
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let mut sent = vec![0; Packed::get("k").len()];
+        far.read_exact(&mut sent).await.unwrap();
+        assert!(sent.ends_with(b"$1\r\nk\r\n"));
+        far.write_all(b"-ERR no\r\n").await.unwrap();
+        checked(reply.await.unwrap().reply).unwrap_err();
+    }
+}

@@ -1,0 +1,237 @@
+//! Replies off a stream: values straight into the memory where they stay.
+
+use std::io;
+
+use ::redis::RedisResult;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::reply::{Head, LONGEST_LINE, Reply, unreadable};
+use crate::checksum::RunningChecksum;
+use crate::region::Region;
+use crate::store::StoredValue;
+
+/// Bytes that are read to find a reply's first line. What comes with it of a value is copied.
+const STAGE: usize = 4 << 10;
+
+/// Bytes that a value is read with beyond its end: the line end, and most often the next first line,
+/// which then takes no read of its own.
+const BEYOND: usize = 64;
+
+/// Bytes that are read at once: they are summed up while they are in the processor's own cache, which is
+/// 512 KiB or more, and there is half of it for what else the system does.
+const PIECE: usize = 256 << 10;
+
+const LINE_END: &[u8; 2] = b"\r\n";
+
+/// The replies of a stream, in their order.
+pub(super) struct Replies<S> {
+    stream: S,
+    /// What was read and belongs to no reply yet.
+    stage: Vec<u8>,
+    /// Where in it the next reply begins.
+    at: usize,
+}
+
+impl<S: AsyncRead + Unpin> Replies<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, stage: Vec::new(), at: 0 }
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// When the stream ends or fails, or is none of replies to bulk requests.
+    pub(super) async fn next(&mut self) -> RedisResult<Reply> {
+        let end = self.line_end().await?;
+        let head = Head::read(&self.stage[self.at..end]);
+        self.at = end;
+        match head? {
+            Head::Bytes(len) => self.value(len).await,
+            Head::All(value) => Ok(Reply::Other(value)),
+        }
+    }
+
+    /// Where the first line ends, which is read as far as it was not.
+    async fn line_end(&mut self) -> RedisResult<usize> {
+        let mut looked = self.at;
+        loop {
+            let line = &self.stage[looked..];
+            if let Some(found) = line.windows(2).position(|two| two == LINE_END) {
+                return Ok(looked + found + LINE_END.len());
+            }
+            if self.stage.len() - self.at > LONGEST_LINE {
+                return Err(unreadable(&self.stage[self.at..]));
+            }
+            self.stage.drain(..self.at);
+            self.at = 0;
+            let have = self.stage.len();
+            // The line end may come in two.
+            looked = have.saturating_sub(1);
+            self.stage.resize(have + STAGE, 0);
+            let read = self.stream.read(&mut self.stage[have..]).await;
+            self.stage.truncate(have + *read.as_ref().unwrap_or(&0));
+            if read? == 0 {
+                return Err(ended().into());
+            }
+        }
+    }
+
+    async fn value(&mut self, len: usize) -> RedisResult<Reply> {
+        let whole = len + LINE_END.len();
+        let mut region = Region::zeroed(whole + BEYOND)?;
+        let staged = &self.stage[self.at..];
+        let mut have = staged.len().min(whole);
+        region[..have].copy_from_slice(&staged[..have]);
+        self.at += have;
+        let mut checksum = RunningChecksum::default();
+        let mut summed = 0;
+        loop {
+            let until = have.min(len);
+            checksum.add(&region[summed..until]);
+            summed = until;
+            if have >= whole {
+                break;
+            }
+            let end = region.len().min(have + PIECE);
+            let read = self.stream.read(&mut region[have..end]).await?;
+            if read == 0 {
+                return Err(ended().into());
+            }
+            have += read;
+        }
+        if have > whole {
+            // All that was staged went before it.
+            self.stage.clear();
+            self.stage.extend_from_slice(&region[whole..have]);
+            self.at = 0;
+        }
+        if region[len..whole] != *LINE_END {
+            return Err(unreadable(&region[len..whole]));
+        }
+        Ok(Reply::Value(StoredValue { bytes: region.freeze(len), checksum: checksum.finish() }))
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+#[cfg(test)]
+mod tests {
+    use ::redis::Value;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::checksum::Checksum;
+
+    /// What a server may say, without errors.
+    #[derive(Debug, Clone, PartialEq)]
+    enum Said {
+        Bytes(Vec<u8>),
+        Nothing,
+        Okay,
+    }
+
+    impl Said {
+        fn written(&self) -> Vec<u8> {
+            match self {
+                Self::Bytes(bytes) => {
+                    let mut said = format!("${}\r\n", bytes.len()).into_bytes();
+                    said.extend_from_slice(bytes);
+                    said.extend_from_slice(LINE_END);
+                    said
+                }
+                Self::Nothing => b"$-1\r\n".to_vec(),
+                Self::Okay => b"+OK\r\n".to_vec(),
+            }
+        }
+
+        fn heard(reply: Reply) -> Self {
+            match reply {
+                Reply::Value(value) => {
+                    assert_eq!(value.as_ptr().align_offset(64), 0, "values are aligned");
+                    assert_eq!(value.checksum, Checksum::of(&value));
+                    Self::Bytes(value.to_vec())
+                }
+                Reply::Other(Value::Nil) => Self::Nothing,
+                Reply::Other(Value::Okay) => Self::Okay,
+                Reply::Other(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn said() -> impl Strategy<Value = Said> {
+        let bytes = prop_oneof![
+            4 => vec(any::<u8>(), 0..300),
+            1 => (0..2 * PIECE, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
+            1 => Just(b"\r\n$3\r\n".to_vec()),
+        ];
+        prop_oneof![6 => bytes.prop_map(Said::Bytes), 1 => Just(Said::Nothing), 1 => Just(Said::Okay)]
+    }
+
+    /// Reads until an error, with writes of so many bytes at a time.
+    async fn hear(bytes: &[u8], at_once: usize) -> (Vec<Said>, ::redis::RedisError) {
+        let (near, mut far) = tokio::io::duplex(at_once.max(1));
+        let bytes = bytes.to_vec();
+        let saying = tokio::spawn(async move { far.write_all(&bytes).await });
+        let (mut replies, mut heard) = (Replies::new(near), Vec::new());
+        let error = loop {
+            match replies.next().await {
+                Ok(reply) => heard.push(Said::heard(reply)),
+                Err(error) => break error,
+            }
+        };
+        drop(replies);
+        let _ = saying.await;
+        (heard, error)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn replies_are_heard_however_they_are_cut(all in vec(said(), 0..20), at_once in 1..9_000usize) {
+            let bytes: Vec<u8> = all.iter().flat_map(Said::written).collect();
+            let (heard, error) = run(hear(&bytes, at_once));
+            prop_assert_eq!(heard, all);
+            prop_assert!(error.is_io_error());
+        }
+
+        /// A stream that ends early is an error, and nothing of the value that was cut is handed out.
+        #[test]
+        fn a_value_that_was_cut_is_none(all in vec(said(), 1..4), cut in any::<prop::sample::Index>()) {
+            let bytes: Vec<u8> = all.iter().flat_map(Said::written).collect();
+            let cut = cut.index(bytes.len());
+            let (heard, error) = run(hear(&bytes[..cut], 1_000));
+            prop_assert!(heard.len() < all.len());
+            prop_assert_eq!(&heard[..], &all[..heard.len()]);
+            prop_assert!(error.is_io_error());
+        }
+    }
+
+    #[test]
+    fn a_value_without_its_line_end_is_refused() {
+        let (heard, error) = run(hear(b"$3\r\nabcd\r\n", 100));
+        assert_eq!(heard, []);
+        assert_eq!(error.kind(), ::redis::ErrorKind::Parse);
+    }
+
+    #[test]
+    fn a_line_that_does_not_end_is_given_up() {
+        let (_, error) = run(hear(&vec![b'-'; LONGEST_LINE + 2 * STAGE], 1_000));
+        assert_eq!(error.kind(), ::redis::ErrorKind::Parse);
+    }
+
+    /// It claims more than any system has.
+    #[test]
+    fn a_length_that_nobody_has_is_an_error() {
+        let (_, error) = run(hear(b"$2305843009213693952\r\nabc", 100));
+        assert!(error.is_io_error());
+    }
+}
