@@ -17,8 +17,8 @@ HEADER = 88
 TITLE = 34
 ROW = 26
 BAR = 16
-NAMES = 130
-FIGURES = 104
+NAMES = 152
+FIGURES = 112
 PANELS = [*TABLE_WORK, "split 4,000 chunks", "read 4,000 chunks", "gen zstd", "gen uncompressed"]
 # One bound to a panel: the best of its settings.
 SHORT = {plan.DISK_MAPPED: "file, mapped", plan.DISK_PLAIN: "file, read"}
@@ -64,11 +64,11 @@ def _header(found):
     machine, versions = found["machine"], found["versions"]
     server = next(name for name in versions if name.endswith("-server"))
     about = f"{machine['cpu']}, {machine['cores']} cores; {server} {versions[server]} on the same machine"
-    what = "Median seconds, shorter is better. × says how many times as long as ArrowRedis it takes."
+    what = "Seconds, shorter is better. × says how many times as long as ArrowRedis it takes."
     return [
         _text(MARGIN, 34, "ArrowRedis side by side: 3,200,000 rows, 228 MB of Arrow", "title"),
         _text(MARGIN, 56, what, "quiet"),
-        _text(MARGIN, 74, f"{about}; {found['rounds']} rounds, each in a fresh process", "quiet"),
+        _text(MARGIN, 74, f"{about}; median of {found['rounds']}, each in a fresh process", "quiet"),
     ]
 
 

@@ -20,7 +20,8 @@ def machine():
         "cpu": cpu[1].strip() if cpu else platform.machine(),
         "cores": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 2**20, 1),
-        "kernel": f"{platform.system()} {platform.release()}",
+        # Without what whoever built it appended.
+        "kernel": f"{platform.system()} {re.match(r'[0-9.]+', platform.release())[0]}",
         "transparent_huge_pages": chosen[1] if chosen else "none",
         "load_before": round(os.getloadavg()[0], 2),
     }
