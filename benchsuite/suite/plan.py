@@ -201,7 +201,8 @@ def _table(tools, codec):
 
 
 def _seed(tools, shape, split, read, file, codec):
-    stored = tools.peer("seed", "split", tools.file(file), tools.url, "seed", codec)
+    name = [tools.file(file), tools.url, "seed", shape.batches]
+    stored = tools.peer("seed", "split", *name, codec)
     fetched = tools.peer("seed", "read", tools.url, "seed", shape.partitions, shape.batches)
     return [
         Step(split, SEED, stored, rows=shape.rows),

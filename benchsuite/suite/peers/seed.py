@@ -1,7 +1,7 @@
 """The design of the Python original, written anew from its description.
 
     seed gen FILE PARTITIONS BATCHES ROWS CODEC objects|vectors
-    seed split FILE URL PREFIX CODEC
+    seed split FILE URL PREFIX BATCHES CODEC
     seed read URL PREFIX PARTITIONS BATCHES
 
 redis-py with asyncio, hiredis and uvloop; pyarrow encodes and parses; a pool of processes generates.
@@ -28,13 +28,15 @@ from suite.peers.seed_columns import batch, vocabulary
 CONNECTIONS = 1024
 MAX_INFLIGHT = 256
 CONCURRENCY = 256
-KEYS_PER_MGET = int(os.environ.get("SEED_PIPELINE", 64))
+KEYS_PER_MGET = 64
+PARSED_AT_ONCE = 8
 GATHERED_AT_ONCE = 100
 SEED = 123
 
 
-def codec(name):
-    return ipc.IpcWriteOptions(compression=None if name == "uncompressed" else name)
+def codec(name, use_threads=True):
+    compression = None if name == "uncompressed" else name
+    return ipc.IpcWriteOptions(compression=compression, use_threads=use_threads)
 
 
 def key(prefix, partition, index):
@@ -95,32 +97,30 @@ def _stream_of(made, options):
     return sink.getvalue()
 
 
-async def split(path, url, prefix, compression):
-    options = codec(compression)
-    threads = ThreadPoolExecutor(os.cpu_count())
+async def split(path, url, prefix, batches, compression):
+    # A thread a core encodes and one decodes: faster than with pyarrow's own threads beside them.
+    options = codec(compression, use_threads=False)
+    threads = ThreadPoolExecutor(os.cpu_count() + 1)
+    decoding = asyncio.Lock()
     loop = asyncio.get_running_loop()
     inflight = asyncio.Semaphore(MAX_INFLIGHT)
-    next_index = {}
     start = time.perf_counter()
     async with connected(url) as client:
 
-        async def store(made):
-            partition = made.column("partition")[0].as_py()
-            index = next_index.get(partition, 0)
-            next_index[partition] = index + 1
+        async def store(reader, at):
             async with inflight:
+                async with decoding:
+                    made = await loop.run_in_executor(threads, reader.get_batch, at)
                 value = await loop.run_in_executor(threads, _stream_of, made, options)
-                await client.set(key(prefix, partition, index), memoryview(value))
+                await client.set(key(prefix, *divmod(at, batches)), memoryview(value))
             return made.num_rows, value.size
 
         stored = []
         with pa.memory_map(path) as source:
-            reader = ipc.open_file(source)
+            reader = ipc.open_file(source, options=ipc.IpcReadOptions(use_threads=False))
             for first in range(0, reader.num_record_batches, GATHERED_AT_ONCE):
                 last = min(first + GATHERED_AT_ONCE, reader.num_record_batches)
-                stored += await asyncio.gather(
-                    *(store(reader.get_batch(at)) for at in range(first, last))
-                )
+                stored += await asyncio.gather(*(store(reader, at) for at in range(first, last)))
     seconds = time.perf_counter() - start
     answer(seconds, sum(rows for rows, _ in stored), sum(size for _, size in stored))
 
@@ -128,8 +128,8 @@ async def split(path, url, prefix, compression):
 # read
 
 
-def _parse(value):
-    return ipc.open_stream(pa.py_buffer(value)).read_all()
+def _parse(values):
+    return [ipc.open_stream(pa.py_buffer(value)).read_all() for value in values]
 
 
 async def read(url, prefix, partitions, batches):
@@ -144,13 +144,16 @@ async def read(url, prefix, partitions, batches):
             async with limit:
                 values = await client.mget(some)
             present = [value for value in values if value is not None]
-            parsed = [loop.run_in_executor(threads, _parse, value) for value in present]
-            return sum(map(len, present)), await asyncio.gather(*parsed)
+            jobs = [
+                loop.run_in_executor(threads, _parse, present[at : at + PARSED_AT_ONCE])
+                for at in range(0, len(present), PARSED_AT_ONCE)
+            ]
+            return sum(map(len, present)), await asyncio.gather(*jobs)
 
         parts = await asyncio.gather(
             *(fetch(keys[at : at + KEYS_PER_MGET]) for at in range(0, len(keys), KEYS_PER_MGET))
         )
-    table = pa.concat_tables([table for _, tables in parts for table in tables])
+    table = pa.concat_tables([table for _, jobs in parts for tables in jobs for table in tables])
     seconds = time.perf_counter() - start
     answer(seconds, table.num_rows, sum(size for size, _ in parts))
 
@@ -159,8 +162,8 @@ def main():
     match sys.argv[1:]:
         case ["gen", path, partitions, batches, rows, compression, way]:
             generate(path, int(partitions), int(batches), int(rows), compression, way)
-        case ["split", path, url, prefix, compression]:
-            uvloop.run(split(path, url, prefix, compression))
+        case ["split", path, url, prefix, batches, compression]:
+            uvloop.run(split(path, url, prefix, int(batches), compression))
         case ["read", url, prefix, partitions, batches]:
             uvloop.run(read(url, prefix, int(partitions), int(batches)))
         case _:
