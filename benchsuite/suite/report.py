@@ -42,6 +42,7 @@ def summary(samples, work):
             "bytes": _moved(taken[-1]),
             "times_ours": median(shared) if shared else None,
             "samples": len(taken),
+            "failed": sum(sample["failed_before"] for sample in taken),
         }
     return found
 
@@ -75,6 +76,7 @@ def markdown(found):
     for work in [*WORK, *(work for work in found["summary"] if work not in WORK)]:
         if work in found["summary"]:
             parts += [f"### {work}", _peers(found["summary"][work])]
+            parts += _failed(found["summary"][work])
     return "\n\n".join(parts) + "\n"
 
 
@@ -146,6 +148,14 @@ def _peers(peers):
         ])
     head = ["", "seconds", "range", "process", "× ours", "GB/s", "peak MB"]
     return _table(head, rows, right={1, 2, 3, 4, 5, 6})
+
+
+def _failed(peers):
+    return [
+        f"{peer} failed {figures['failed']} times and was run again."
+        for peer, figures in peers.items()
+        if figures["failed"]
+    ]
 
 
 def _table(head, rows, right):

@@ -26,10 +26,10 @@ class Samples:
     def __init__(self):
         self.by_work = {}
 
-    def add(self, step, number, sample, server_cpu):
+    def add(self, step, number, sample, server_cpu, failed):
         kept = {name: value for name, value in sample.as_json().items() if name in KEPT}
         cost = {"wall": sample.wall, "cpu": sample.cpu, "peak": sample.peak}
-        entry = {"round": number, **kept, **cost, "server_cpu": server_cpu}
+        entry = {"round": number, **kept, **cost, "server_cpu": server_cpu, "failed_before": failed}
         self.by_work.setdefault(step.work, {}).setdefault(step.peer, []).append(entry)
 
 
@@ -62,12 +62,21 @@ def _takes_part(lane: Lane, number, rounds):
 
 
 def _measure(step, number, server, root, samples):
-    before = server.cpu_seconds()
-    sample = measure(step.argv, step.stdin, cwd=root, discard_output=step.discard_output)
-    server_cpu = server.cpu_seconds() - before
+    sample, server_cpu, failed = _attempt(step, server, root)
     answer = sample.answer
     if step.rows is not None and answer.get("rows") != step.rows:
         raise Failed(f"{step.peer}, {step.work}: {answer.get('rows')} rows instead of {step.rows}")
     if step.stored_bytes is not None and answer.get("stored_bytes") != step.stored_bytes:
         raise Failed(f"{step.peer}, {step.work}: other bytes than {step.stored_bytes}")
-    samples.add(step, number, sample, server_cpu)
+    samples.add(step, number, sample, server_cpu, failed)
+
+
+def _attempt(step, server, root):
+    for failed in range(step.attempts):
+        before = server.cpu_seconds()
+        try:
+            sample = measure(step.argv, step.stdin, cwd=root, discard_output=step.discard_output)
+            return sample, server.cpu_seconds() - before, failed
+        except Failed:
+            if failed + 1 == step.attempts:
+                raise
