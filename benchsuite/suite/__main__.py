@@ -55,6 +55,8 @@ def _run(args):
     with redis_server() as server:
         tools = prepare.prepare(_tools(args, server), server)
         about = machine.machine(), machine.versions(tools, server, ROOT)
+        if args.binary:
+            about[1]["commit"] = "unknown, given by --binary"
         try:
             with _flight_server(tools) as tools:
                 chosen = _chosen(plan.blocks(tools), args.only, args.without)

@@ -20,6 +20,7 @@ BAR = 16
 NAMES = 152
 FIGURES = 112
 PANELS = [*TABLE_WORK, "split 4,000 chunks", "read 4,000 chunks", "gen zstd", "gen uncompressed"]
+PANELS += ["split to zstd"]
 # One bound to a panel: the best of its settings.
 SHORT = {plan.DISK_MAPPED: "file, mapped", plan.DISK_PLAIN: "file, read"}
 
