@@ -27,6 +27,7 @@ fuzz:
 lint:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path benchsuite/Cargo.toml --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo clippy --package arrowredis --lib --locked -- --cfg fuzzing --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
