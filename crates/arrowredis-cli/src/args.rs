@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Adopt(Named),
     /// Run gen, split, read and verify on a Redis server of its own
     Demo,
+    /// Measure gen, split and read, and what share of the server's ceiling they reach
+    Bench(Bench),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -94,6 +96,7 @@ impl Command {
             Self::Touch(_) => "touch",
             Self::Adopt(_) => "adopt",
             Self::Demo => "demo",
+            Self::Bench(_) => "bench",
             Self::Completions { .. } => "completions",
         }
     }
@@ -357,6 +360,67 @@ pub(crate) struct Touch {
     pub(crate) ttl: Option<NewLife>,
     #[command(flatten)]
     pub(crate) redis: Redis,
+}
+
+const BENCH: &str = "\
+Each size is generated with dictionary strings, stored once without being counted, and then measured: \
+gen, the ceiling (raw SET and GET of values as long as the chunks), split, read into memory, verify. \
+Bytes are those of the file for gen and of the stored values for the others; MB are 10^6 bytes. All \
+keys begin with 'arrowredis-bench:' and a random word. Files and keys are removed afterwards, also when \
+it fails or is interrupted.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = BENCH)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+    /// A size to measure; may be given several times [default: all]
+    #[arg(long = "size", value_name = "SIZE")]
+    pub(crate) sizes: Vec<SizeName>,
+    /// How buffers are compressed
+    #[arg(long, value_name = "CODEC", default_value = "zstd")]
+    compression: CodecName,
+    /// Compare each stored dataset with its file, too
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// How often each stage is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
+    pub(crate) repeat: u32,
+    /// Where the generated files go, in a folder of their own; it is made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "./benchmark_data")]
+    pub(crate) output_dir: PathBuf,
+    /// Write the JSON report to a file, in place of one that is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output_json: Option<PathBuf>,
+    /// Write a page with charts, in place of one that is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Leave files and datasets, and say where they are
+    #[arg(long)]
+    pub(crate) no_cleanup: bool,
+}
+
+impl Bench {
+    pub(crate) fn codec(&self) -> Codec {
+        self.compression.into()
+    }
+}
+
+/// A dataset of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SizeName {
+    /// 4 × 8 batches of 50,000 rows
+    #[value(name = "50mb")]
+    Mb50,
+    /// 8 × 16 batches
+    #[value(name = "250mb")]
+    Mb250,
+    /// 16 × 16 batches
+    #[value(name = "512mb")]
+    Mb512,
+    /// 32 × 16 batches
+    #[value(name = "1gb")]
+    Gb1,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -46,8 +46,7 @@ fn run(args: Args, output: &Output) -> Exit {
         Err(error) => return output.failure(args.command.name(), &error.into()),
     };
     let name = args.command.name();
-    let result =
-        runtime.block_on(interrupt::unless_interrupted(commands::run(args.command, output)));
+    let result = runtime.block_on(commands::run(args.command, output));
     runtime.shutdown_timeout(LAST_WRITES);
     match result {
         Ok(exit) => exit,

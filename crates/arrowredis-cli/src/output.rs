@@ -72,14 +72,15 @@ impl Output {
         to: To,
     ) -> Result<(), Failure> {
         match self.style {
-            Style::Json => {
-                let json = serde_json::to_string(&JsonReport { command, report })
-                    .map_err(io::Error::from)?;
-                line(To::Stdout, &json)
-            }
+            Style::Json => line(To::Stdout, &Self::json(command, report)?),
             Style::Human if self.quiet => Ok(()),
             Style::Human => line(to, text),
         }
+    }
+
+    /// A verb's report as JSON, as it is printed.
+    pub(crate) fn json<T: Serialize>(command: &str, report: &T) -> Result<String, Failure> {
+        Ok(serde_json::to_string(&JsonReport { command, report }).map_err(io::Error::from)?)
     }
 
     /// Prints a line for people only.

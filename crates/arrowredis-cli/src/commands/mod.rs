@@ -2,6 +2,7 @@
 
 mod adopt;
 mod alias;
+mod bench;
 mod completions;
 mod copy;
 mod demo;
@@ -16,10 +17,19 @@ mod verify;
 
 use crate::args::Command;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::unless_interrupted;
 use crate::output::Output;
 
-/// Runs a command.
+/// Runs a command until it is done or a signal ends it.
 pub(crate) async fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
+    match command {
+        // It has something to do after a signal.
+        Command::Bench(args) => bench::run(&args, output).await,
+        command => unless_interrupted(run_to_its_end(command, output)).await,
+    }
+}
+
+async fn run_to_its_end(command: Command, output: &Output) -> Result<Exit, Failure> {
     match command {
         Command::Gen(args) => generate::run(&args, output).await,
         Command::Split(args) => split::run(&args, output).await,
@@ -33,6 +43,7 @@ pub(crate) async fn run(command: Command, output: &Output) -> Result<Exit, Failu
         Command::Touch(args) => touch::run(&args, output).await,
         Command::Adopt(args) => adopt::run(&args, output).await,
         Command::Demo => demo::run(output).await,
+        Command::Bench(args) => bench::run(&args, output).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

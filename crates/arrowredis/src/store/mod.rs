@@ -20,7 +20,8 @@ pub use change::{Change, Condition, Guard};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use redis::{
-    ClusterMode, ConnectOptions, ReadFrom, RedisStore, Secret, TlsOptions, Tried, Trouble,
+    Ceiling, ClusterMode, ConnectOptions, ReadFrom, RedisStore, Secret, Server, TlsOptions, Tried,
+    Trouble,
 };
 pub use stored::StoredValue;
 

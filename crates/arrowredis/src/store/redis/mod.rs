@@ -8,6 +8,7 @@
 
 mod address;
 mod bulk;
+mod ceiling;
 mod connect;
 mod info;
 mod limits;
@@ -19,6 +20,7 @@ mod patience;
 mod request;
 mod scan;
 mod script;
+mod server;
 mod shared;
 mod stream;
 mod tls;
@@ -41,8 +43,10 @@ use network::Network;
 use patience::{Notes, Patience};
 use request::{BulkRequest, Request, Unanswered, Whom, answers};
 
+pub use ceiling::Ceiling;
 pub use options::{ClusterMode, ConnectOptions, ReadFrom, Secret, TlsOptions};
 pub use patience::Tried;
+pub use server::Server;
 pub use trouble::Trouble;
 
 /// Keys asked for in one pipeline of short replies: about 100 KB of commands.

@@ -93,6 +93,12 @@ impl Node {
         bulk.get(|bulk| !bulk.is_broken(), || self.in_time(self.connect_bulk())).await
     }
 
+    /// A connection of its own whose server has been greeted and owes no reply, for whoever moves its
+    /// bytes.
+    pub(super) async fn greeted(&self) -> Result<Box<dyn Both>, Trouble> {
+        self.in_time(self.hand_over()).await
+    }
+
     /// Gives all its connections up.
     pub(super) fn cut(&self) {
         self.wire.last().inspect(Wire::cut);
@@ -123,11 +129,15 @@ impl Node {
     }
 
     async fn connect_bulk(&self) -> Result<Bulk, Trouble> {
+        Ok(Bulk::over(&self.name, self.hand_over().await?, self.setup.options.timeout))
+    }
+
+    /// Connects and has the client library greet, which then lets go of the connection.
+    async fn hand_over(&self) -> Result<Box<dyn Both>, Trouble> {
         let (lent, lender) = lend(self.open().await?);
         let wire = self.greet(Box::new(lent)).await?;
         wire.cut();
-        let stream = lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))?;
-        Ok(Bulk::over(&self.name, stream, self.setup.options.timeout))
+        lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))
     }
 
     async fn greet(&self, stream: Box<dyn Both>) -> Result<Wire, Trouble> {
