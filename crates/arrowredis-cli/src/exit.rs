@@ -67,6 +67,8 @@ pub(crate) enum Failure {
     Server(StartError),
     /// A signal came.
     Interrupted(Signal),
+    /// The work was done, or failed for another reason, and something of it could not be removed.
+    LeftBehind { message: String, exit: Exit },
     /// The report cannot be written.
     Stdout(io::Error),
     /// The system refused something.
@@ -85,6 +87,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Server(_) => Exit::Store,
             Self::Interrupted(signal) => Exit::Interrupted(*signal),
+            Self::LeftBehind { exit, .. } => *exit,
             Self::Stdout(_) | Self::System(_) => Exit::Unexpected,
         }
     }
@@ -96,7 +99,7 @@ impl Failure {
                 "the program that reads stdout ended before the stream did".to_owned()
             }
             Self::Library(error) => chain(error),
-            Self::Usage(message) => message.clone(),
+            Self::Usage(message) | Self::LeftBehind { message, .. } => message.clone(),
             Self::Server(error) => chain(error),
             Self::Interrupted(_) => {
                 "interrupted; no file is left half written and no dataset half \

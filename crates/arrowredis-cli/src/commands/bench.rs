@@ -63,7 +63,7 @@ async fn all(
     output: &Output,
 ) -> Result<(Environment, Vec<Benchmark>), Failure> {
     let store = args.redis.connect().await?;
-    let environment = Environment::look(&store).await?;
+    let environment = Environment::look(&store, plan.codec).await?;
     let benchmarks = measure(plan, &store, folder.path(), traces, output).await?;
     Ok((environment, benchmarks))
 }

@@ -45,3 +45,6 @@ mod connecting;
 
 /// Values that a server does not take.
 mod value_limits;
+
+/// The benchmark: true figures, and nothing left behind.
+mod benchmark;

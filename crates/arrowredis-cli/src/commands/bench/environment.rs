@@ -3,6 +3,7 @@
 use std::fs;
 use std::thread::available_parallelism;
 
+use arrowredis::ipc::Codec;
 use arrowredis::store::{ChunkStore, RedisStore, Server};
 use serde::Serialize;
 
@@ -27,10 +28,12 @@ pub(super) struct Environment {
     pub(super) address: String,
     /// This program's version.
     pub(super) arrowredis: &'static str,
+    /// How buffers are compressed.
+    pub(super) compression: Codec,
 }
 
 impl Environment {
-    pub(super) async fn look(store: &RedisStore) -> Result<Self, Failure> {
+    pub(super) async fn look(store: &RedisStore, compression: Codec) -> Result<Self, Failure> {
         let read = |path| fs::read_to_string(path).ok();
         Ok(Self {
             cpu: read("/proc/cpuinfo").and_then(|text| cpu(&text)),
@@ -41,6 +44,7 @@ impl Environment {
             server: store.server().await?,
             address: store.address().to_owned(),
             arrowredis: env!("CARGO_PKG_VERSION"),
+            compression,
         })
     }
 
@@ -58,6 +62,7 @@ impl Environment {
             ("System", format!("{}{kernel}", self.os)),
             ("Server", format!("{} at {}", server.unwrap_or_else(unknown), self.address)),
             ("arrowredis", self.arrowredis.to_owned()),
+            ("Compression", self.compression.to_string()),
         ]
     }
 }

@@ -64,7 +64,11 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`StoreError`] when the server fails or refuses. Nothing is tried again.
-    pub async fn ceiling(&self, prefix: &str, sizes: &[u64]) -> Result<Option<Ceiling>, StoreError> {
+    pub async fn ceiling(
+        &self,
+        prefix: &str,
+        sizes: &[u64],
+    ) -> Result<Option<Ceiling>, StoreError> {
         if self.0.network.is_cluster() {
             return Ok(None);
         }
@@ -151,7 +155,8 @@ async fn set_all(
         let key = key(prefix, number);
         let head = format!("*5\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${size}\r\n", key.len());
         let value = &value[..usize::try_from(*size).unwrap_or(usize::MAX)];
-        stream.write_all_buf(&mut head.as_bytes().chain(value).chain(tail.as_bytes())).await?;
+        let mut request = Buf::chain(Buf::chain(head.as_bytes(), value), tail.as_bytes());
+        stream.write_all_buf(&mut request).await?;
         stream.flush().await?;
         owed += 1;
         if owed == WINDOW {
@@ -274,9 +279,10 @@ mod tests {
     async fn values_are_sent_mortal_and_a_few_ahead_of_their_answers() {
         let (mut near, mut far) = duplex(1 << 16);
         let sizes = [1, 2, 3, 4, 5];
-        let setting = tokio::spawn(async move {
-            set_all(&mut near, "p", &sizes, b"vwxyz").await.map(|_| near)
-        });
+        let setting =
+            tokio::spawn(
+                async move { set_all(&mut near, "p", &sizes, b"vwxyz").await.map(|_| near) },
+            );
         let mut sent = Vec::new();
         while !sent.ends_with(b"$4\r\nvwxy\r\n$2\r\nPX\r\n$6\r\n900000\r\n") {
             sent.push(far.read_u8().await.unwrap());
