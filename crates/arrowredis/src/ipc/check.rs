@@ -24,7 +24,7 @@ const MAX_ROWS: u64 = 1 << 40;
 pub(super) const STORED: i64 = -1;
 
 /// Bytes that a compressed buffer's uncompressed length takes, before the compressed bytes.
-pub(super) const LENGTH_PREFIX: u64 = 8;
+const LENGTH_PREFIX: u64 = 8;
 
 /// What the metadata of a batch tells without decoding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use flatbuffers::FlatBufferBuilder;
 use lz4_flex::frame::FrameDecoder;
 use zstd::bulk::Decompressor;
 
-use super::check::{LENGTH_PREFIX, STORED};
+use super::check::STORED;
 use super::layout::ALIGNMENT;
 use super::{Codec, IpcError};
 use crate::region::Region;
@@ -45,7 +45,7 @@ impl<'a> Packed<'a> {
         if bytes.is_empty() {
             return Some(Self::Stored(bytes));
         }
-        let (length, rest) = bytes.split_first_chunk::<{ LENGTH_PREFIX as usize }>()?;
+        let (length, rest) = bytes.split_first_chunk::<8>()?;
         match i64::from_le_bytes(*length) {
             STORED => Some(Self::Stored(rest)),
             length => Some(Self::Compressed(usize::try_from(length).ok()?, rest)),
