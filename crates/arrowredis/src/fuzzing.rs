@@ -13,6 +13,7 @@ use crate::glob;
 use crate::ipc::block::Block;
 use crate::ipc::source::Container;
 use crate::ipc::{Codec, IpcError};
+use crate::store;
 
 /// Batches that were walked and checked, and not decoded.
 #[derive(Debug)]
@@ -91,4 +92,10 @@ pub fn glob_matches(pattern: &str, name: &str) -> bool {
 /// The pattern that the server is asked for in place of another one.
 pub fn glob_widened(pattern: &str) -> String {
     glob::widened(pattern)
+}
+
+/// What is taken for replies to requests for values, of bytes that come so many at a time: each value, or
+/// `None` for another reply. It ends with the first that is none.
+pub fn replies(bytes: &[u8], at_once: usize) -> Vec<Option<Vec<u8>>> {
+    store::heard(bytes, at_once)
 }

@@ -48,6 +48,20 @@ impl Region {
         Ok(Self { memory, len })
     }
 
+    /// The same memory for another so many bytes, if it is long enough and not much too long. It holds
+    /// what it held.
+    pub(crate) fn resized(mut self, len: usize) -> Option<Self> {
+        let all = match &self.memory {
+            Memory::Own(map) => map.len(),
+            Memory::Shared(buffer) => buffer.len(),
+        };
+        if all < len || all / 2 > len {
+            return None;
+        }
+        self.len = len;
+        Some(self)
+    }
+
     /// Its first `len` bytes, to be read only from now on and given back when nobody needs them.
     pub(crate) fn freeze(self, len: usize) -> Buffer {
         let len = len.min(self.len);
@@ -112,5 +126,15 @@ mod tests {
     #[test]
     fn a_length_that_nobody_has_is_an_error() {
         Region::zeroed(usize::MAX / 4).unwrap_err();
+    }
+
+    #[test]
+    fn used_memory_serves_for_about_as_many_bytes() {
+        for len in [1_000, 2 * HUGE_PAGE] {
+            let region = || Region::zeroed(len).unwrap();
+            assert_eq!(region().resized(len - 7).unwrap().len(), len - 7);
+            assert!(region().resized(len + 1).is_none());
+            assert!(region().resized(len / 3).is_none());
+        }
     }
 }

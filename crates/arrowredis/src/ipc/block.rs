@@ -1,12 +1,13 @@
 //! One record batch where it lies, with all that is needed to forward or decode it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
-use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::RecordBatchDecoder;
+use arrow_ipc::{MessageHeader, RecordBatch as FlatBatch};
 use arrow_schema::DataType;
 
 use super::batch_metadata::BatchMetadata;
@@ -15,6 +16,7 @@ use super::dictionaries::Dictionaries;
 use super::guard::guard;
 use super::message::Message;
 use super::schema::{SchemaMessage, children, refuse_header};
+use super::unpack::{Unpacked, unpack};
 use super::{Codec, IpcError};
 
 /// A batch message whose metadata agrees with its body and its schema.
@@ -86,21 +88,35 @@ impl Block {
 
     fn decode_columns(&self, columns: Option<&[usize]>) -> Result<RecordBatch, IpcError> {
         let dictionaries = self.dictionaries.decoded(&self.schema)?;
-        let body = aligned(&self.message.body);
         guard("a record batch", || {
             let Some(batch) = self.message.header().header_as_record_batch() else {
                 return Err(refuse_header(&self.message));
             };
-            RecordBatchDecoder::try_new(
-                &body,
-                batch,
-                Arc::clone(&self.schema.schema),
-                dictionaries,
-                &self.message.version(),
-            )
+            // Of a few columns not all need to be unpacked.
+            if self.shape.codec == Codec::Uncompressed || columns.is_some() {
+                let body = aligned(&self.message.body);
+                return self.decode_table(batch, &body, dictionaries, columns);
+            }
+            let Message { at, body, .. } = &self.message;
+            let Unpacked { table, body } = unpack(batch, body, self.shape.codec, *at)?;
+            let batch = flatbuffers::root::<FlatBatch<'_>>(&table).map_err(|error| {
+                IpcError::invalid("an unpacked batch", *at, "a flatbuffer", error)
+            })?;
+            self.decode_table(batch, &body, dictionaries, None)
+        })
+    }
+
+    fn decode_table(
+        &self,
+        batch: FlatBatch<'_>,
+        body: &Buffer,
+        dictionaries: &HashMap<i64, ArrayRef>,
+        columns: Option<&[usize]>,
+    ) -> Result<RecordBatch, IpcError> {
+        let (schema, version) = (Arc::clone(&self.schema.schema), self.message.version());
+        RecordBatchDecoder::try_new(body, batch, schema, dictionaries, &version)
             .and_then(|decoder| decoder.with_projection(columns).read_record_batch())
             .map_err(IpcError::arrow("a record batch is damaged"))
-        })
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) const MAX_DECODED_BYTES: u64 = 4 << 30;
 const MAX_ROWS: u64 = 1 << 40;
 
 /// The uncompressed length that marks a buffer stored as it is within a compressed batch.
-const STORED: i64 = -1;
+pub(super) const STORED: i64 = -1;
 
 /// Bytes that a compressed buffer's uncompressed length takes, before the compressed bytes.
 const LENGTH_PREFIX: u64 = 8;

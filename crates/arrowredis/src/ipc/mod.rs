@@ -8,6 +8,7 @@
 //! [columnar format's IPC part]: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 
 pub(crate) mod message;
+pub(crate) mod reread;
 
 pub(crate) mod schema;
 
@@ -37,6 +38,7 @@ mod codec;
 mod error;
 mod guard;
 mod unfolding;
+mod unpack;
 
 pub use codec::{Codec, UnknownCodec};
 pub use error::IpcError;

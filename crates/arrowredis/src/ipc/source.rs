@@ -15,6 +15,7 @@ use super::block::Block;
 use super::dictionaries::{Dictionaries, Replacement};
 use super::mapped_file::{self, Pages, Unmapped};
 use super::message::{Message, Next, slice, supported};
+use super::reread::Rereader;
 use super::schema::{SchemaMessage, parse_schema};
 use super::stream::{Stream, StreamBlocks};
 use super::unfolding::limits;
@@ -37,6 +38,7 @@ pub(crate) struct Source {
     path: PathBuf,
     bytes: u64,
     pages: Pages,
+    rereader: Arc<Rereader>,
     container: Container,
 }
 
@@ -54,13 +56,14 @@ impl Source {
     /// # Errors
     /// [`FileError`] when it cannot be opened or does not begin, and end, like Arrow IPC.
     pub(crate) fn open(path: &Path) -> Result<(Self, Unmapped), FileError> {
-        let (bytes, pages, unmapped) = open_and_map(path)?;
+        let (file, bytes, pages, unmapped) = open_and_map(path)?;
         let container = Container::open(&bytes)
             .map_err(|source| FileError::Content { path: path.to_owned(), source })?;
         let columns = container.schema_message().schema.fields().len();
         tracing::info!(?path, bytes = bytes.len(), columns, "opened");
-        let source = Self { path: path.to_owned(), bytes: bytes.len() as u64, pages, container };
-        Ok((source, unmapped))
+        let rereader = Arc::new(Rereader::new(file, &bytes));
+        let (path, bytes) = (path.to_owned(), bytes.len() as u64);
+        Ok((Self { path, bytes, pages, rereader, container }, unmapped))
     }
 
     pub(crate) fn schema_message(&self) -> &Arc<SchemaMessage> {
@@ -74,6 +77,11 @@ impl Source {
     /// Size on disk in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Reads long parts without the map.
+    pub(crate) fn rereader(&self) -> Arc<Rereader> {
+        Arc::clone(&self.rereader)
     }
 
     /// The batches in file order. Ends after the first error.
@@ -95,7 +103,7 @@ impl Source {
     }
 }
 
-fn open_and_map(path: &Path) -> Result<(Buffer, Pages, Unmapped), FileError> {
+fn open_and_map(path: &Path) -> Result<(File, Buffer, Pages, Unmapped), FileError> {
     let failed = |source| FileError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -107,7 +115,8 @@ fn open_and_map(path: &Path) -> Result<(Buffer, Pages, Unmapped), FileError> {
         let source = IpcError::NotArrow { len: 0, start: "nothing".to_owned() };
         return Err(FileError::Content { path: path.to_owned(), source });
     }
-    mapped_file::map(&file).map_err(failed)
+    let (bytes, pages, unmapped) = mapped_file::map(&file).map_err(failed)?;
+    Ok((file, bytes, pages, unmapped))
 }
 
 impl Container {

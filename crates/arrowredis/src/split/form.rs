@@ -1,10 +1,12 @@
 //! How a part of a file becomes a chunk: forwarded or encoded, and how long that is.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::chunk::{Chunk, Payload};
 use crate::error::{Error, FileError};
+use crate::ipc::reread::Rereader;
 use crate::ipc::{Codec, IpcError};
 
 use super::assigned::{Assigned, Part};
@@ -21,12 +23,14 @@ pub(crate) struct Form {
     pub(super) most: Option<u64>,
     /// The file, for errors.
     pub(super) path: Arc<Path>,
+    /// Where chunks are read from that are kept as they lie; `None` takes them from the map.
+    pub(super) rereader: Option<Arc<Rereader>>,
 }
 
 impl Form {
     /// Chunks as they lie in the file, however long.
     pub(crate) fn kept(path: Arc<Path>) -> Self {
-        Self { codec: None, most: None, path }
+        Self { codec: None, most: None, path, rereader: None }
     }
 
     /// How a part's chunk is compressed.
@@ -81,7 +85,18 @@ impl Form {
             let source = IpcError::invalid("a batch", part.at(), expected, found);
             return Err(FileError::Content { path: self.path.to_path_buf(), source }.into());
         }
+        let value = match &self.rereader {
+            Some(rereader) => self.reread(&value, rereader)?,
+            None => value,
+        };
         Ok(Chunk::new(*id, part.rows(), value))
+    }
+
+    fn reread(&self, value: &Payload, rereader: &Rereader) -> Result<Payload, FileError> {
+        let pieces = value.pieces().iter().map(|piece| rereader.read(piece));
+        let pieces = pieces.collect::<io::Result<Vec<_>>>();
+        let failed = |source| FileError::Open { path: self.path.to_path_buf(), source };
+        Ok((pieces.map_err(failed)?, value.len()).into())
     }
 
     fn value(&self, part: &Part) -> Result<Payload, Error> {

@@ -120,8 +120,12 @@ async fn split_source<S: ChunkStore>(
     let file_bytes = source.bytes();
     let partitioner = Partitioner::new(source.schema(), options.batches, input);
     let partitioned_by = partitioner.by();
-    let form =
-        Form { codec: options.compression, most: options.max_chunk_bytes, path: Arc::from(input) };
+    let form = Form {
+        codec: options.compression,
+        most: options.max_chunk_bytes,
+        path: Arc::from(input),
+        rereader: Some(source.rereader()),
+    };
     let assigned = pipeline::produce(partitioner.clone().assign(&source));
     let Survey { work, planned, codec, cuts, first, .. } = survey(assigned, form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });

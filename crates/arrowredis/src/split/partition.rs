@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
-use arrow_array::{Array, RecordBatch, UInt64Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Schema};
 
@@ -175,7 +175,8 @@ impl Partitioner {
         }
     }
 
-    /// The partition numbers of a batch's rows; only their column is decoded.
+    /// The partition numbers of a batch's rows, or a single one that all have; only their column is
+    /// decoded.
     fn partition_values(&self, column: usize, block: &Block) -> Result<UInt64Array, Error> {
         let only = block.decode_projected(&[column]).map_err(|error| self.content(error))?;
         let plain = match only.column(0).data_type() {
@@ -183,6 +184,7 @@ impl Partitioner {
             other => other.clone(),
         };
         let found = cast(only.column(0), &plain).map_err(|error| self.arrow(error))?;
+        let found = if is_constant(&found) { found.slice(0, 1) } else { found };
         let refused = |row: usize, found: String| FileError::Partition {
             path: self.path.clone(),
             row: self.rows_seen.saturating_add(row as u64),
@@ -220,6 +222,17 @@ impl Partitioner {
     fn arrow(&self, source: arrow_schema::ArrowError) -> Error {
         self.content(IpcError::Arrow { what: "the column \"partition\" cannot be read", source })
     }
+}
+
+/// Whether all values are the same: most files hold a batch to a partition, or several.
+fn is_constant(values: &ArrayRef) -> bool {
+    let (Some(width), 0) = (values.data_type().primitive_width(), values.null_count()) else {
+        return false;
+    };
+    let data = values.to_data();
+    // The library has seen to it that the buffer holds all values.
+    let bytes = &data.buffers()[0].as_slice()[data.offset() * width..][..data.len() * width];
+    bytes.len() >= width && bytes[width..] == bytes[..bytes.len() - width]
 }
 
 /// Several partitions in one batch: its rows by value, in their order, values ascending.

@@ -16,6 +16,9 @@ use std::time::Duration;
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
 
+#[cfg(fuzzing)]
+pub(crate) use redis::heard;
+
 pub use change::{Change, Condition, Guard};
 pub use error::StoreError;
 pub use memory::MemoryStore;

@@ -8,7 +8,7 @@ use crate::checksum::Checksum;
 
 /// A value's bytes, with their checksum: taken as they came, while they were still in the processor's
 /// caches.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredValue {
     /// The bytes.
     pub bytes: Buffer,

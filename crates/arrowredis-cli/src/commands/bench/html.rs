@@ -103,9 +103,10 @@ fn chart(title: &str, stages: &[(&Benchmark, &Stage)], most: f64) -> String {
     let bottom = y - GAP;
     let title = escaped(title);
     format!(
-        "<section>\n<h2>{title}</h2>\n<svg viewBox=\"0 -2 {WIDTH:.0} {:.0}\" role=\"img\" \
+        "<section>\n<h2>{title}</h2>\n<div class=\"wide\">\n\
+         <svg viewBox=\"0 -2 {WIDTH:.0} {:.0}\" role=\"img\" \
          aria-label=\"{title}\">\n{bars}<line class=\"axis\" x1=\"{NAMES:.0}\" x2=\"{NAMES:.0}\" \
-         y1=\"-2\" y2=\"{:.0}\"/>\n</svg>\n</section>\n",
+         y1=\"-2\" y2=\"{:.0}\"/>\n</svg>\n</div>\n</section>\n",
         bottom + 6.0,
         bottom + 2.0
     )

@@ -62,13 +62,10 @@ impl Bench<'_> {
             if self.plan.verify {
                 self.verify(&mut runs).await?;
             }
-            if self.plan.keep && round == self.plan.repeat {
-                self.traces.keep(&self.dataset);
-            } else {
-                remove_dataset(self.store, &self.dataset).await?;
+            if !self.plan.keep || round < self.plan.repeat {
+                self.remove().await?;
             }
         }
-        self.traces.is_gone(&self.dataset);
         if !self.plan.keep {
             std::fs::remove_file(&self.file)?;
         }
@@ -85,14 +82,21 @@ impl Bench<'_> {
     /// which the server takes for the first time; and looks how long the chunks are.
     async fn warm_up(&self) -> Result<Vec<u64>, Failure> {
         let options = SplitOptions::default();
+        self.traces.begin(&self.dataset);
         split(self.store, &self.file, &self.dataset, &options, &Unwatched).await?;
         let Shape { partitions, batches, .. } = *self.shape;
         let ids = (0..u64::from(partitions))
             .flat_map(|partition| (0..batches).map(move |batch| ChunkId::new(partition, batch)));
         let keys = ids.map(|id| chunk_key(&self.dataset, id)).collect();
         let lengths = self.store.lengths(keys).await?;
-        remove_dataset(self.store, &self.dataset).await?;
+        self.remove().await?;
         Ok(lengths.into_iter().flatten().collect())
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        remove_dataset(self.store, &self.dataset).await?;
+        self.traces.is_gone(&self.dataset);
+        Ok(())
     }
 
     async fn ceiling(&self, sizes: &[u64], runs: &mut Runs) -> Result<(), Failure> {
@@ -106,6 +110,7 @@ impl Bench<'_> {
     async fn split(&self) -> Result<Run, Failure> {
         let bar = self.output.bar("Storing");
         let options = SplitOptions::default();
+        self.traces.begin(&self.dataset);
         let report = split(self.store, &self.file, &self.dataset, &options, &bar).await?;
         Ok(Run { rows: report.rows, bytes: report.bytes, seconds: report.seconds })
     }

@@ -24,7 +24,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(super) struct Traces {
     word: String,
     datasets: RefCell<Vec<DatasetName>>,
-    kept: RefCell<Vec<DatasetName>>,
     /// How many values of a ceiling may be there.
     ceiling: RefCell<usize>,
 }
@@ -32,22 +31,23 @@ pub(super) struct Traces {
 impl Traces {
     /// None so far, with the word that tells the run from others.
     pub(super) fn of(word: String) -> Self {
-        let (datasets, kept, ceiling) = Default::default();
-        Self { word, datasets, kept, ceiling }
+        let (datasets, ceiling) = Default::default();
+        Self { word, datasets, ceiling }
     }
 
     fn prefix(&self) -> String {
         format!("arrowredis-bench:{}", self.word)
     }
 
-    /// The dataset of a shape, which is going to be stored.
+    /// What the dataset of a shape is called.
     pub(super) fn dataset(&self, shape: &Shape) -> Result<DatasetName, Failure> {
         let name = format!("{}:{}", self.prefix(), shape.name());
-        let name = DatasetName::new(name).map_err(Error::from)?;
-        if !self.datasets.borrow().contains(&name) {
-            self.datasets.borrow_mut().push(name.clone());
-        }
-        Ok(name)
+        Ok(DatasetName::new(name).map_err(Error::from)?)
+    }
+
+    /// It is going to be stored.
+    pub(super) fn begin(&self, dataset: &DatasetName) {
+        self.datasets.borrow_mut().push(dataset.clone());
     }
 
     /// The prefix of a ceiling of so many values, which is going to be measured.
@@ -64,16 +64,14 @@ impl Traces {
         self.datasets.borrow_mut().retain(|name| name != dataset);
     }
 
-    /// It is to stay.
-    pub(super) fn keep(&self, dataset: &DatasetName) {
-        self.is_gone(dataset);
-        self.kept.borrow_mut().push(dataset.clone());
-    }
-
-    /// Removes what is there. The connection is a new one: what a writer that was stopped has claimed is
+    /// Removes what is there, or of that only the ceiling's keys if datasets are to stay. The connection is a new one: what a writer that was stopped has claimed is
     /// free once its own is gone.
     pub(super) async fn remove(&self, args: &Bench) -> Result<(), Failure> {
-        let (datasets, values) = (self.datasets.borrow().clone(), *self.ceiling.borrow());
+        let mut datasets = self.datasets.borrow().clone();
+        if args.no_cleanup {
+            datasets.clear();
+        }
+        let values = *self.ceiling.borrow();
         if datasets.is_empty() && values == 0 {
             return Ok(());
         }
@@ -89,7 +87,7 @@ impl Traces {
 
     /// What stays because it was asked for.
     pub(super) fn kept(&self, folder: &Folder, asked: bool) -> Option<Kept> {
-        let datasets = self.kept.borrow().iter().map(DatasetName::to_string).collect();
+        let datasets = self.datasets.borrow().iter().map(DatasetName::to_string).collect();
         asked.then(|| Kept { folder: folder.path().to_owned(), datasets })
     }
 

@@ -43,6 +43,8 @@ use network::Network;
 use patience::{Notes, Patience};
 use request::{BulkRequest, Request, Unanswered, Whom, answers};
 
+#[cfg(fuzzing)]
+pub(crate) use bulk::heard;
 pub use ceiling::Ceiling;
 pub use options::{ClusterMode, ConnectOptions, ReadFrom, Secret, TlsOptions};
 pub use patience::Tried;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow_buffer::Buffer;
 use arrowredis::chunk::Payload;
 use arrowredis::clock::Timestamp;
-use arrowredis::store::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
+use arrowredis::store::{
+    Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError, StoredValue,
+};
 use tokio::sync::Semaphore;
 
 /// Passes on as many requests as it may, and lets all later ones wait.
@@ -69,7 +70,7 @@ impl<S: ChunkStore> ChunkStore for Stepping<S> {
         self.step(self.inner.put(key, value, until)).await
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
         self.step(self.inner.get(keys)).await
     }
 

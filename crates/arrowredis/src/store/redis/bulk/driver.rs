@@ -177,23 +177,29 @@ mod tests {
     }
 
     /// Method: the other end answers nothing until it has read all that fits into the window, of which
-    /// each value is first taken to be a quarter.
+    /// each value is first taken to be a quarter, and nobody takes what it answers.
     #[tokio::test]
     async fn no_more_is_asked_for_than_the_window_holds() {
         let (near, mut far) = duplex(1 << 20);
         let (asker, asked) = mpsc::unbounded_channel();
         let driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
-        let replies: Vec<_> = (0..9).map(|_| ask(&asker, Packed::get("k"))).collect();
+        let mut replies: Vec<_> = (0..9).map(|_| ask(&asker, Packed::get("k"))).collect();
         let one = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
         let mut first = vec![0; 4 * one];
         far.read_exact(&mut first).await.unwrap();
+        far.write_all(&b"$1\r\nv\r\n".repeat(4)).await.unwrap();
+        tokio::task::yield_now().await;
         assert!(futures::poll!(std::pin::pin!(far.read_u8())).is_pending());
-        // They are short, so all the others fit.
-        far.write_all(&b"$1\r\nv\r\n".repeat(9)).await.unwrap();
+        let is_v = |answer: Answer| matches!(answer.reply, Reply::Value(value) if *value == *b"v");
+        for reply in replies.drain(..4) {
+            assert!(is_v(reply.await.unwrap()));
+        }
+        // They were short, so all the others fit.
         let mut rest = vec![0; 5 * one];
         far.read_exact(&mut rest).await.unwrap();
+        far.write_all(&b"$1\r\nv\r\n".repeat(5)).await.unwrap();
         for reply in replies {
-            assert!(matches!(reply.await.unwrap().reply, Reply::Value(value) if *value == *b"v"));
+            assert!(is_v(reply.await.unwrap()));
         }
         drop(asker);
         driver.await.unwrap().unwrap();

@@ -5,6 +5,8 @@
 //! the bytes are, `driver` and `replies` move them. Whom to ask and how often is decided elsewhere.
 
 mod driver;
+#[cfg(fuzzing)]
+mod heard;
 mod lent;
 mod replies;
 mod reply;
@@ -22,6 +24,8 @@ use super::stream::{Both, Watched};
 use super::trouble::Trouble;
 use driver::{Asked, checked, drive};
 
+#[cfg(fuzzing)]
+pub(crate) use heard::heard;
 pub(super) use lent::lend;
 pub(super) use reply::Reply;
 pub(super) use request::Packed;
