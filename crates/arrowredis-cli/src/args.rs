@@ -383,7 +383,7 @@ pub(crate) struct Bench {
     /// Compare each stored dataset with its file, too
     #[arg(long)]
     pub(crate) verify: bool,
-    /// How often each stage is measured; medians are shown
+    /// How often each stage is measured; medians are shown, and the ceiling's best
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
     /// Where the generated files go, in a folder of their own; it is made if it is not there

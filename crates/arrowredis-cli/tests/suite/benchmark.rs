@@ -73,7 +73,9 @@ fn figures_are_true_and_nothing_is_left() {
         assert_eq!(stages[stage]["bytes"], ceiling["bytes"], "both move the same bytes");
         let share = number(&ceiling[way]["seconds"]) / number(&stages[stage]["seconds"]);
         assert!((number(&stages[stage]["share_of_ceiling"]) - share).abs() < 1e-9);
-        assert_eq!(number(&ceiling[way]["seconds"]), median(&ceiling[way]["runs"]));
+        let runs = ceiling[way]["runs"].as_array().unwrap();
+        let best = runs.iter().map(number).fold(f64::INFINITY, f64::min);
+        assert_eq!(number(&ceiling[way]["seconds"]), best);
     }
     let page = fs::read_to_string(world.path("r.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));

@@ -21,7 +21,7 @@ const FIGURES: f64 = 190.0;
 
 /// Heights: of a bar, of the ceiling's bar below it, and of a size with the gap after it.
 const BAR: f64 = 20.0;
-const CEILING_BAR: f64 = 10.0;
+const CEILING_BAR: f64 = 16.0;
 const GAP: f64 = 14.0;
 
 pub(super) fn page(report: &Report) -> String {

@@ -78,7 +78,8 @@ pub(super) struct CeilingFigures {
     pub(super) get: OneWay,
 }
 
-/// One direction of the ceiling: medians of its runs.
+/// One direction of the ceiling: the best of its runs. What was reached once can be reached, and what
+/// held up the others is no limit of the server.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct OneWay {
     pub(super) seconds: f64,
@@ -196,7 +197,7 @@ impl CeilingFigures {
         let bytes = runs.first()?.bytes;
         let one_way = |seconds: fn(&Ceiling) -> f64| {
             let runs: Vec<_> = runs.iter().map(seconds).collect();
-            let seconds = median(&runs);
+            let seconds = runs.iter().copied().fold(f64::INFINITY, f64::min);
             OneWay { seconds, mb_per_second: per_second(bytes, seconds) / 1e6, runs }
         };
         let (set, get) = (one_way(|run| run.set_seconds), one_way(|run| run.get_seconds));
@@ -284,7 +285,7 @@ pub(super) mod tests {
         assert_eq!(split.runs, [0.2004, 0.1, 0.9]);
         assert_eq!(split.mb_per_second, 2.0 / 0.2004);
         assert_eq!(split.share_of_ceiling, Some(0.1 / 0.2004));
-        assert_eq!(benchmark.stage("read").unwrap().share_of_ceiling, Some(0.05 / 0.1004));
+        assert_eq!(benchmark.stage("read").unwrap().share_of_ceiling, Some(0.01 / 0.1004));
         assert_eq!(benchmark.stage("gen").unwrap().share_of_ceiling, None);
         assert!(benchmark.stage("verify").is_none());
         assert!(report.all_equal() && report.no_ceiling.is_none());

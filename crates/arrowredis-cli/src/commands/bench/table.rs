@@ -80,8 +80,8 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
     lines.push(match report.no_ceiling {
         Some(why) => format!("The ceiling was {why}."),
         None => {
-            "The ceiling is raw SET and GET of values as long as the chunks; a share above 100 % \
-                 is noise."
+            "The ceiling is raw SET and GET of values as long as the chunks, of which nothing is \
+             decoded: the best of its runs. A share above 100 % is noise, which more runs make less."
                 .to_owned()
         }
     });
