@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::budget::ByteBudget;
+use crate::checksum::Checksum;
 use crate::chunk::ChunkContent;
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error, OptionsError};
@@ -19,7 +21,7 @@ use crate::progress::{Progress, Work};
 use crate::publish::{Claim, KEYS_AT_ONCE, PublishError, Steps, Transition, WRITER};
 use crate::report::AdoptReport;
 use crate::schema_difference::schema_difference;
-use crate::store::{Change, ChunkStore, StoredValue};
+use crate::store::{Change, ChunkStore};
 
 use super::{Standing, Unlisted, look_up};
 
@@ -189,12 +191,12 @@ async fn describe<S: ChunkStore>(
 
 fn describe_one(
     id: ChunkId,
-    value: StoredValue,
+    value: Buffer,
     key: String,
 ) -> Result<(ChunkEntry, SchemaRef, Vec<Codec>), DataError> {
-    let (bytes, checksum) = (value.len() as u64, value.checksum);
+    let (bytes, checksum) = (value.len() as u64, Checksum::of(&value));
     let damaged = |source| DataError::Damaged { key, source };
-    let content = ChunkContent::parse(value.bytes, None).and_then(|content| {
+    let content = ChunkContent::parse(value, None).and_then(|content| {
         // What cannot be decoded must not be vouched for.
         content.decode().map(|_| content)
     });

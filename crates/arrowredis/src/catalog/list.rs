@@ -71,7 +71,7 @@ async fn describe<S: ChunkStore>(
     let Some(value) = value else { return Ok(None) };
     let life = store.lives(key).await?.pop().flatten();
     let time_to_live_seconds = life.and_then(Life::left).map(|left| left.as_secs_f64());
-    let kind = match decode(value.bytes).await? {
+    let kind = match decode(value).await? {
         Ok(Entry::Alias(dataset)) => ListedKind::Alias { dataset: dataset.to_string() },
         Ok(Entry::Dataset(manifest)) => ListedKind::Dataset {
             dataset_id: manifest.id,

@@ -62,7 +62,7 @@ pub(crate) async fn look_up<S: ChunkStore>(
         return Ok(Standing { fingerprint: Fingerprint::ABSENT, entry: Ok(None) });
     };
     let fingerprint = Fingerprint::of(&value);
-    let entry = decode(value.bytes).await?.map(Some).map_err(|source| match source {
+    let entry = decode(value).await?.map(Some).map_err(|source| match source {
         ManifestError::Version { .. } => DataError::NewerManifest { key, source: Box::new(source) },
         _ => DataError::Manifest { key, source: Box::new(source) },
     });

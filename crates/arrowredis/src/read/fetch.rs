@@ -20,7 +20,7 @@ use crate::manifest::ChunkEntry;
 use crate::pipeline;
 use crate::progress::Work;
 use crate::schema_difference::schema_difference;
-use crate::store::{ChunkStore, StoreError, StoredValue};
+use crate::store::{ChunkStore, StoreError};
 
 use super::ReadOptions;
 use super::locate::{Edition, Located, Target, Unlisting};
@@ -184,8 +184,8 @@ impl<S: ChunkStore> Source<S> {
             found => found?,
         };
         let mut values = Vec::with_capacity(found.len());
-        for (chunk, value) in request.into_iter().zip(found) {
-            if let Some(value) = self.sound(&chunk, value).await? {
+        for (chunk, checked) in Arc::clone(&self).check(request, found).await? {
+            if let Some(value) = self.sound(&chunk, checked).await? {
                 values.push((chunk, value));
             }
         }
@@ -198,38 +198,49 @@ impl<S: ChunkStore> Source<S> {
     }
 
     /// With a manifest, what a copy has that lags is noticed.
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         match self.edition {
             Some(_) => self.store.get_anywhere(keys).await,
             None => self.store.get(keys).await,
         }
     }
 
+    /// Holds the values against the manifest, on another core: the next ones are received meanwhile.
+    async fn check(
+        self: Arc<Self>,
+        request: Vec<Located>,
+        found: Vec<Option<Buffer>>,
+    ) -> Result<Vec<(Located, Result<Buffer, Mismatch>)>, Error> {
+        let check_one = move |(chunk, value): (Located, Option<Buffer>)| {
+            let key = self.key(chunk.id);
+            let checked = match &chunk.entry {
+                Some(entry) => check(entry, &key, value),
+                None => value.ok_or(Mismatch::Absent { key }),
+            };
+            (chunk, checked)
+        };
+        let check_all = || Ok::<_, Error>(request.into_iter().zip(found).map(check_one).collect());
+        pipeline::run(check_all).await
+    }
+
     /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.
     async fn sound(
         &self,
         chunk: &Located,
-        value: Option<StoredValue>,
+        checked: Result<Buffer, Mismatch>,
     ) -> Result<Option<Buffer>, Error> {
+        if let Ok(value) = checked {
+            return Ok(Some(value));
+        }
         let (Some(edition), Some(entry)) = (&self.edition, &chunk.entry) else {
-            return match value {
-                None if self.allow_missing => {
-                    self.tally.missing(self.key(chunk.id));
-                    Ok(None)
-                }
-                None => {
-                    let why = "it was there when this read began".to_owned();
-                    Err(DataError::Missing { key: self.key(chunk.id), why }.into())
-                }
-                value => Ok(value.map(|value| value.bytes)),
-            };
+            if self.allow_missing {
+                self.tally.missing(self.key(chunk.id));
+                return Ok(None);
+            }
+            let why = "it was there when this read began".to_owned();
+            return Err(DataError::Missing { key: self.key(chunk.id), why }.into());
         };
-        let key = self.key(chunk.id);
-        let mismatch = match check(entry, &key, value) {
-            Ok(value) => return Ok(Some(value)),
-            Err(_) => look_again(&self.store, &self.dataset, edition, entry).await,
-        };
-        match mismatch {
+        match look_again(&self.store, &self.dataset, edition, entry).await {
             Ok(Ok(value)) => Ok(Some(value)),
             Ok(Err(mismatch)) if self.allow_missing => {
                 let what = mismatch.to_string();

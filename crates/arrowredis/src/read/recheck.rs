@@ -5,11 +5,12 @@
 
 use arrow_buffer::Buffer;
 
+use crate::checksum::Checksum;
 use crate::dataset::DatasetName;
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Fingerprint};
-use crate::store::{ChunkStore, StoreError, StoredValue};
+use crate::store::{ChunkStore, StoreError};
 
 use super::locate::Edition;
 
@@ -53,16 +54,18 @@ impl Mismatch {
 pub(crate) fn check(
     entry: &ChunkEntry,
     key: &str,
-    value: Option<StoredValue>,
+    value: Option<Buffer>,
 ) -> Result<Buffer, Mismatch> {
     let key = key.to_owned();
     let Some(value) = value else { return Err(Mismatch::Absent { key }) };
-    let (expected, found) = if value.len() as u64 != entry.bytes {
-        (format!("{} bytes", entry.bytes), format!("{} bytes", value.len()))
-    } else if value.checksum != entry.checksum {
-        (format!("the checksum {}", entry.checksum), value.checksum.to_string())
+    let (expected, found) = if value.len() as u64 == entry.bytes {
+        let checksum = Checksum::of(&value);
+        if checksum == entry.checksum {
+            return Ok(value);
+        }
+        (format!("the checksum {}", entry.checksum), checksum.to_string())
     } else {
-        return Ok(value.bytes);
+        (format!("{} bytes", entry.bytes), format!("{} bytes", value.len()))
     };
     Err(Mismatch::Differs { key, expected, found })
 }

@@ -11,9 +11,7 @@ use crate::clock::Timestamp;
 use crate::glob::matches;
 use crate::manifest::Fingerprint;
 
-use super::{
-    Change, ChunkStore, Claimed, Condition, Guard, Life, Room, Slot, StoreError, StoredValue,
-};
+use super::{Change, ChunkStore, Claimed, Condition, Guard, Life, Room, Slot, StoreError};
 
 /// Keeps values in this process' memory, by the system's clock. Never fails.
 #[derive(Debug, Clone, Default)]
@@ -114,8 +112,8 @@ impl ChunkStore for MemoryStore {
         Ok(())
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
-        Ok(self.each(&keys, |kept| StoredValue::of(kept.value.clone())))
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
+        Ok(self.each(&keys, |kept| kept.value.clone()))
     }
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {

@@ -7,11 +7,12 @@ mod change;
 mod error;
 mod memory;
 mod redis;
-mod stored;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
+
+use arrow_buffer::Buffer;
 
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
@@ -26,7 +27,6 @@ pub use redis::{
     Ceiling, ClusterMode, ConnectOptions, ReadFrom, RedisStore, Secret, Server, TlsOptions, Tried,
     Trouble,
 };
-pub use stored::StoredValue;
 
 /// A place that keeps values under keys.
 ///
@@ -57,14 +57,14 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
     fn get(
         &self,
         keys: Vec<String>,
-    ) -> impl Future<Output = Result<Vec<Option<StoredValue>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<Buffer>>, StoreError>> + Send;
 
     /// Like [`ChunkStore::get`], but a copy that lags may answer: a value from before, or none. It is
     /// for those who can tell.
     fn get_anywhere(
         &self,
         keys: Vec<String>,
-    ) -> impl Future<Output = Result<Vec<Option<StoredValue>>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Vec<Option<Buffer>>, StoreError>> + Send {
         self.get(keys)
     }
 

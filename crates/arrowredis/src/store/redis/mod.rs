@@ -35,8 +35,9 @@ use std::time::{Duration, Instant};
 use crate::chunk::Payload;
 use crate::clock::Timestamp;
 use ::redis::{Cmd, Value, cmd};
+use arrow_buffer::Buffer;
 
-use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError, StoredValue};
+use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
 use bulk::{Packed, Reply};
 use limits::Limit;
 use network::Network;
@@ -192,11 +193,7 @@ impl RedisStore {
 
     /// Values by requests of their own that travel together. The server would build the reply to one
     /// request for all before it sends any of it.
-    async fn values(
-        &self,
-        keys: &[String],
-        whom: Whom,
-    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    async fn values(&self, keys: &[String], whom: Whom) -> Result<Vec<Option<Buffer>>, StoreError> {
         let mut patience = Patience::new(&self.0.options);
         match self.ask_for_values(keys, whom, &mut patience).await {
             Ok(replies) => self.read_values(keys, replies),
@@ -221,7 +218,7 @@ impl RedisStore {
         &self,
         keys: &[String],
         replies: Vec<Reply>,
-    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    ) -> Result<Vec<Option<Buffer>>, StoreError> {
         let value = |(key, reply): (&String, Reply)| match reply {
             Reply::Value(value) => Ok(Some(value)),
             Reply::Other(Value::Nil) => Ok(None),
@@ -458,14 +455,11 @@ impl ChunkStore for RedisStore {
         }
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         self.values(&keys, Whom::Primary).await
     }
 
-    async fn get_anywhere(
-        &self,
-        keys: Vec<String>,
-    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         if self.0.options.read_from == ReadFrom::Primary || self.0.replicas_rest() {
             return self.values(&keys, Whom::Primary).await;
         }

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arrow_buffer::Buffer;
 use arrowredis::chunk::Payload;
 use arrowredis::clock::Timestamp;
-use arrowredis::store::{
-    Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError, StoredValue,
-};
+use arrowredis::store::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
 use tokio::sync::Semaphore;
 
 /// Passes on as many requests as it may, and lets all later ones wait.
@@ -70,7 +69,7 @@ impl<S: ChunkStore> ChunkStore for Stepping<S> {
         self.step(self.inner.put(key, value, until)).await
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<StoredValue>>, StoreError> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         self.step(self.inner.get(keys)).await
     }
 

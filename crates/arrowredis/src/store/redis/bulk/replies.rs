@@ -6,9 +6,7 @@ use ::redis::RedisResult;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::reply::{Head, LONGEST_LINE, Reply, unreadable};
-use crate::checksum::RunningChecksum;
 use crate::region::Region;
-use crate::store::StoredValue;
 
 /// Bytes that are read to find a reply's first line. What comes with it of a value is copied.
 const STAGE: usize = 4 << 10;
@@ -16,10 +14,6 @@ const STAGE: usize = 4 << 10;
 /// Bytes that a value is read with beyond its end: the line end, and most often the next first line,
 /// which then takes no read of its own.
 const BEYOND: usize = 64;
-
-/// Bytes that are read at once: they are summed up while they are in the processor's own cache, which is
-/// 512 KiB or more, and there is half of it for what else the system does.
-const PIECE: usize = 256 << 10;
 
 const LINE_END: &[u8; 2] = b"\r\n";
 
@@ -83,17 +77,8 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         let mut have = staged.len().min(whole);
         region[..have].copy_from_slice(&staged[..have]);
         self.at += have;
-        let mut checksum = RunningChecksum::default();
-        let mut summed = 0;
-        loop {
-            let until = have.min(len);
-            checksum.add(&region[summed..until]);
-            summed = until;
-            if have >= whole {
-                break;
-            }
-            let end = region.len().min(have + PIECE);
-            let read = self.stream.read(&mut region[have..end]).await?;
+        while have < whole {
+            let read = self.stream.read(&mut region[have..]).await?;
             if read == 0 {
                 return Err(ended().into());
             }
@@ -108,7 +93,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         if region[len..whole] != *LINE_END {
             return Err(unreadable(&region[len..whole]));
         }
-        Ok(Reply::Value(StoredValue { bytes: region.freeze(len), checksum: checksum.finish() }))
+        Ok(Reply::Value(region.freeze(len)))
     }
 }
 
@@ -124,7 +109,6 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::checksum::Checksum;
 
     /// What a server may say, without errors.
     #[derive(Debug, Clone, PartialEq)]
@@ -152,7 +136,6 @@ mod tests {
             match reply {
                 Reply::Value(value) => {
                     assert_eq!(value.as_ptr().align_offset(64), 0, "values are aligned");
-                    assert_eq!(value.checksum, Checksum::of(&value));
                     Self::Bytes(value.to_vec())
                 }
                 Reply::Other(Value::Nil) => Self::Nothing,
@@ -165,7 +148,7 @@ mod tests {
     fn said() -> impl Strategy<Value = Said> {
         let bytes = prop_oneof![
             4 => vec(any::<u8>(), 0..300),
-            1 => (0..2 * PIECE, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
+            1 => (0..600_000, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
             1 => Just(b"\r\n$3\r\n".to_vec()),
         ];
         prop_oneof![6 => bytes.prop_map(Said::Bytes), 1 => Just(Said::Nothing), 1 => Just(Said::Okay)]

@@ -4,7 +4,7 @@
 
 use ::redis::{ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
 
-use crate::store::StoredValue;
+use arrow_buffer::Buffer;
 
 /// Longest first line of a reply: an error's text, which may repeat a key. 64 KiB.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
@@ -13,7 +13,7 @@ pub(super) const LONGEST_LINE: usize = 64 << 10;
 #[derive(Debug)]
 pub(in crate::store::redis) enum Reply {
     /// A value.
-    Value(StoredValue),
+    Value(Buffer),
     /// Anything else: nothing, a word, a number, an error.
     Other(Value),
 }
