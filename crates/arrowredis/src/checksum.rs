@@ -30,15 +30,15 @@ impl Checksum {
 
 /// The checksum of bytes that come piece by piece.
 #[derive(Default)]
-struct RunningChecksum(Hasher);
+pub(crate) struct RunningChecksum(Hasher);
 
 impl RunningChecksum {
-    fn add(&mut self, piece: &[u8]) {
+    pub(crate) fn add(&mut self, piece: &[u8]) {
         use std::hash::Hasher as _;
         self.0.write(piece);
     }
 
-    fn finish(self) -> Checksum {
+    pub(crate) fn finish(self) -> Checksum {
         use std::hash::Hasher as _;
         Checksum(self.0.finish())
     }

@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::checksum::RunningChecksum;
 use crate::chunk::{Chunk, Payload};
+use crate::dataset::ChunkId;
 use crate::error::{Error, FileError};
 use crate::ipc::reread::Rereader;
 use crate::ipc::{Codec, IpcError};
@@ -85,18 +87,25 @@ impl Form {
             let source = IpcError::invalid("a batch", part.at(), expected, found);
             return Err(FileError::Content { path: self.path.to_path_buf(), source }.into());
         }
-        let value = match &self.rereader {
-            Some(rereader) => self.reread(&value, rereader)?,
-            None => value,
-        };
-        Ok(Chunk::new(*id, part.rows(), value))
+        match &self.rereader {
+            Some(rereader) => Ok(self.reread(*id, part.rows(), &value, rereader)?),
+            None => Ok(Chunk::new(*id, part.rows(), value)),
+        }
     }
 
-    fn reread(&self, value: &Payload, rereader: &Rereader) -> Result<Payload, FileError> {
-        let pieces = value.pieces().iter().map(|piece| rereader.read(piece));
+    fn reread(
+        &self,
+        id: ChunkId,
+        rows: u64,
+        value: &Payload,
+        rereader: &Rereader,
+    ) -> Result<Chunk, FileError> {
+        let mut sum = RunningChecksum::default();
+        let pieces = value.pieces().iter().map(|piece| rereader.read(piece, &mut sum));
         let pieces = pieces.collect::<io::Result<Vec<_>>>();
         let failed = |source| FileError::Open { path: self.path.to_path_buf(), source };
-        Ok((pieces.map_err(failed)?, value.len()).into())
+        let payload = (pieces.map_err(failed)?, value.len()).into();
+        Ok(Chunk { id, rows, checksum: sum.finish(), payload })
     }
 
     fn value(&self, part: &Part) -> Result<Payload, Error> {

@@ -38,7 +38,7 @@ pub use undividable::Undividable;
 ///
 /// # Defaults
 /// Batches divided by the `partition` column or all in partition 0, however long, messages kept as
-/// they are, 256 chunks and 64 MiB in flight, no dataset replaced.
+/// they are, 256 chunks and 32 MiB in flight, no dataset replaced.
 #[derive(Debug, Clone)]
 pub struct SplitOptions {
     /// Batches to a partition, in file order, for files without an integer column `partition`.
@@ -65,9 +65,9 @@ impl Default for SplitOptions {
             compression: None,
             max_chunk_bytes: None,
             max_inflight: 256,
-            // Several chunks of a few MB keep the wire busy; more only takes memory, of which the
-            // client holds up to three copies on the way to the socket.
-            bytes_in_flight: 64 << 20,
+            // Several chunks of a few MB keep the wire busy; more only takes memory, and what was just
+            // read is out of the processor's caches before it is sent.
+            bytes_in_flight: 32 << 20,
             publish: PublishOptions::default(),
         }
     }
@@ -127,12 +127,13 @@ async fn split_source<S: ChunkStore>(
         rereader: Some(source.rereader()),
     };
     let assigned = pipeline::produce(partitioner.clone().assign(&source));
-    let Survey { work, planned, codec, cuts, first, .. } = survey(assigned, form.clone()).await?;
+    let Survey { work, planned, parts, codec, cuts, first } =
+        survey(assigned, form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });
 
     let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
     let schema = Arc::clone(source.schema());
-    let partitioner = partitioner.starting_in(first).with_cuts(cuts);
+    let partitioner = partitioner.starting_in(first).with_cuts(cuts).with_known(parts);
     let assigned = pipeline::produce(partitioner.assign(&source));
     drop(source);
     let chunks = make_chunks(assigned, form);

@@ -34,6 +34,8 @@ pub(crate) struct Partitioner {
     parts_seen: u64,
     rows_seen: u64,
     cuts: Cuts,
+    /// The partition and the rows of each part, if the file was walked before.
+    known: Arc<[(PartitionId, u64)]>,
     /// Where batches without rows go: with those before them.
     current: PartitionId,
 }
@@ -69,6 +71,7 @@ impl Partitioner {
             parts_seen: 0,
             rows_seen: 0,
             cuts: Cuts::default(),
+            known: Arc::default(),
             current: PartitionId(0),
         }
     }
@@ -89,6 +92,11 @@ impl Partitioner {
     /// Divides these parts further.
     pub(crate) fn with_cuts(self, cuts: Cuts) -> Self {
         Self { cuts, ..self }
+    }
+
+    /// Takes the parts that were found before at their word where a batch is one of them as a whole.
+    pub(crate) fn with_known(self, parts: Vec<(PartitionId, u64)>) -> Self {
+        Self { known: parts.into(), ..self }
     }
 
     /// What partition numbers are taken from.
@@ -165,6 +173,10 @@ impl Partitioner {
         if block.rows() == 0 {
             return Ok(vec![(self.current, Part::Whole(block))]);
         }
+        if let Some(partition) = self.known_partition(&block) {
+            self.current = partition;
+            return Ok(vec![(partition, Part::Whole(block))]);
+        }
         let values = self.partition_values(column, &block)?;
         let first = PartitionId(values.value(0));
         self.current = PartitionId(values.value(values.len() - 1));
@@ -173,6 +185,16 @@ impl Partitioner {
         } else {
             Ok(divide(&values, block))
         }
+    }
+
+    /// The one partition of all rows of the next batch, if it is known.
+    fn known_partition(&self, block: &Block) -> Option<PartitionId> {
+        let next = usize::try_from(self.parts_seen).ok()?;
+        // A part of a batch that was divided has fewer rows.
+        self.known
+            .get(next)
+            .filter(|(_, rows)| *rows == block.rows())
+            .map(|(partition, _)| *partition)
     }
 
     /// The partition numbers of a batch's rows, or a single one that all have; only their column is

@@ -1,8 +1,7 @@
 //! How long a value a server takes, asked once.
 
-use std::sync::OnceLock;
-
 use ::redis::Value;
+use tokio::sync::OnceCell;
 
 /// The longest value unless a server says otherwise: 512 MiB.
 const DEFAULT_VALUE: u64 = 512 << 20;
@@ -68,7 +67,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// The limit, once it is known.
-pub(super) type Known = OnceLock<Limit>;
+pub(super) type Known = OnceCell<Limit>;
 
 #[cfg(test)]
 mod tests {

@@ -227,11 +227,17 @@ impl RedisStore {
         keys.iter().zip(replies).map(value).collect()
     }
 
-    /// The longest value that the server takes, asked for once.
+    /// The longest value that the server takes, asked for once: whoever needs it meanwhile waits.
     async fn limit(&self) -> Limit {
-        if let Some(known) = self.0.limit.get() {
-            return *known;
-        }
+        let known = self.0.limit.get_or_try_init(|| self.ask_for_limit()).await;
+        // The next request need not put up with that nobody answered.
+        known.copied().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the longest value is not known yet");
+            Limit::DEFAULT
+        })
+    }
+
+    async fn ask_for_limit(&self) -> Result<Limit, StoreError> {
         let mut command = cmd("CONFIG");
         command.arg("GET").arg(limits::SETTINGS[0]);
         let value = self.ask("CONFIG GET", "", command).await;
@@ -239,17 +245,12 @@ impl RedisStore {
         let mut command = cmd("CONFIG");
         command.arg("GET").arg(limits::SETTINGS[1]);
         let query = self.ask("CONFIG GET", "", command).await;
-        let found = match (value, query) {
-            (Ok(value), Ok(query)) => Limit::read(&[value, query]),
-            (Err(error), _) | (_, Err(error)) if !error.was_refused() => {
-                // Nobody answered, which the next request need not put up with.
-                tracing::debug!(%error, "the longest value is not known yet");
-                return Limit::DEFAULT;
-            }
+        match (value, query) {
+            (Ok(value), Ok(query)) => Ok(Limit::read(&[value, query])),
+            (Err(error), _) | (_, Err(error)) if !error.was_refused() => Err(error),
             // Hosted servers may keep that to themselves.
-            _ => Limit::DEFAULT,
-        };
-        *self.0.limit.get_or_init(|| found)
+            _ => Ok(Limit::DEFAULT),
+        }
     }
 
     /// Compares a value's length with what the server takes, which it would not say otherwise: it

@@ -148,7 +148,7 @@ mod tests {
     fn said() -> impl Strategy<Value = Said> {
         let bytes = prop_oneof![
             4 => vec(any::<u8>(), 0..300),
-            1 => (0..600_000, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
+            1 => (0..600_000usize, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
             1 => Just(b"\r\n$3\r\n".to_vec()),
         ];
         prop_oneof![6 => bytes.prop_map(Said::Bytes), 1 => Just(Said::Nothing), 1 => Just(Said::Okay)]
