@@ -5,14 +5,14 @@
 
 use arrow_buffer::Buffer;
 use arrow_ipc::{
-    BodyCompression, BodyCompressionArgs, KeyValue, KeyValueArgs, Message as FlatMessage,
-    MessageArgs, MessageHeader, RecordBatch as FlatBatch, RecordBatchArgs, root_as_message,
+    KeyValue, KeyValueArgs, Message as FlatMessage, MessageArgs, MessageHeader, root_as_message,
 };
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 
 use super::IpcError;
 use super::encode::EncodedMessage;
 use super::message::Message;
+use super::table::copy_table;
 
 /// A message's own metadata, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +38,9 @@ impl BatchMetadata {
             return Err(IpcError::invalid("an encoded message", 0, "a record batch", found));
         };
         let mut builder = FlatBufferBuilder::new();
-        let header = copy_batch(&mut builder, batch);
+        let buffers: Vec<_> = batch.buffers().into_iter().flatten().copied().collect();
+        let compression = batch.compression().map(|compression| compression.codec());
+        let header = copy_table(&mut builder, batch, &buffers, compression);
         let pairs: Vec<_> = self.0.iter().map(|pair| copy_pair(&mut builder, pair)).collect();
         let custom_metadata = Some(builder.create_vector(&pairs));
         let arguments = MessageArgs {
@@ -53,28 +55,6 @@ impl BatchMetadata {
         let metadata = Buffer::from_vec(builder.finished_data().to_vec());
         Ok(EncodedMessage { metadata, ..encoded })
     }
-}
-
-fn copy_batch<'b>(
-    builder: &mut FlatBufferBuilder<'b>,
-    batch: FlatBatch<'_>,
-) -> WIPOffset<FlatBatch<'b>> {
-    let nodes: Vec<_> = batch.nodes().into_iter().flatten().copied().collect();
-    let buffers: Vec<_> = batch.buffers().into_iter().flatten().copied().collect();
-    let variadic: Option<Vec<i64>> =
-        batch.variadicBufferCounts().map(|counts| counts.into_iter().collect());
-    let compression = batch.compression().map(|compression| {
-        let (codec, method) = (compression.codec(), compression.method());
-        BodyCompression::create(builder, &BodyCompressionArgs { codec, method })
-    });
-    let arguments = RecordBatchArgs {
-        length: batch.length(),
-        nodes: Some(builder.create_vector(&nodes)),
-        buffers: Some(builder.create_vector(&buffers)),
-        compression,
-        variadicBufferCounts: variadic.map(|counts| builder.create_vector(&counts)),
-    };
-    FlatBatch::create(builder, &arguments)
 }
 
 fn copy_pair<'b>(

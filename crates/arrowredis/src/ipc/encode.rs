@@ -9,10 +9,11 @@ use arrow_ipc::writer::{
 };
 use arrow_schema::Schema;
 
+use super::compress::compress;
 use super::{Codec, IpcError};
 
 thread_local! {
-    /// Compression contexts are dear to make and cheap to use again.
+    /// Its memory is used again.
     static CONTEXT: RefCell<IpcWriteContext> = RefCell::default();
 }
 
@@ -45,15 +46,15 @@ pub(crate) fn encode_batch(
     batch: &RecordBatch,
     codec: Codec,
 ) -> Result<(Vec<EncodedMessage>, EncodedMessage), IpcError> {
-    encode(batch, &mut tracker(batch), &options(codec)?)
+    encode(batch, &mut tracker(batch), codec)
 }
 
 /// A batch without its dictionaries, for where they have been written already.
 pub(crate) fn encode_body(batch: &RecordBatch, codec: Codec) -> Result<EncodedMessage, IpcError> {
     let mut tracker = tracker(batch);
     // Shows the tracker the dictionaries, at no cost but a copy of them, so that none is encoded.
-    encode(&batch.slice(0, 0), &mut tracker, &options(Codec::Uncompressed)?)?;
-    encode(batch, &mut tracker, &options(codec)?).map(|(_, body)| body)
+    encode(&batch.slice(0, 0), &mut tracker, Codec::Uncompressed)?;
+    encode(batch, &mut tracker, codec).map(|(_, body)| body)
 }
 
 /// Remembers which dictionaries have been written, and encodes those that are new or changed.
@@ -76,16 +77,8 @@ impl DictionaryEncoder {
         codec: Codec,
     ) -> Result<Vec<EncodedMessage>, IpcError> {
         // A slice without rows keeps the whole dictionaries.
-        encode(&batch.slice(0, 0), &mut self.tracker, &options(codec)?).map(|(new, _)| new)
+        encode(&batch.slice(0, 0), &mut self.tracker, codec).map(|(new, _)| new)
     }
-}
-
-fn options(codec: Codec) -> Result<IpcWriteOptions, IpcError> {
-    let level = (codec == Codec::Zstd).then_some(Codec::ZSTD_LEVEL);
-    IpcWriteOptions::default()
-        .try_with_compression(codec.compression_type())
-        .and_then(|options| options.try_with_compression_level(level))
-        .map_err(IpcError::arrow("the codec is refused"))
 }
 
 fn tracker(batch: &RecordBatch) -> DictionaryTracker {
@@ -104,12 +97,17 @@ fn number_dictionaries(schema: &Schema, tracker: &mut DictionaryTracker) {
 fn encode(
     batch: &RecordBatch,
     tracker: &mut DictionaryTracker,
-    options: &IpcWriteOptions,
+    codec: Codec,
 ) -> Result<(Vec<EncodedMessage>, EncodedMessage), IpcError> {
-    CONTEXT.with_borrow_mut(|context| {
-        let (dictionaries, body) = IpcDataGenerator::default()
-            .encode(batch, tracker, options, context)
-            .map_err(IpcError::arrow("the batch is refused"))?;
-        Ok((dictionaries.into_iter().map(Into::into).collect(), body.into()))
-    })
+    let encoded = CONTEXT.with_borrow_mut(|context| {
+        let options = IpcWriteOptions::default();
+        IpcDataGenerator::default().encode(batch, tracker, &options, context)
+    });
+    let (dictionaries, body) = encoded.map_err(IpcError::arrow("the batch is refused"))?;
+    let finish = |message: EncodedData| match codec {
+        Codec::Uncompressed => Ok(message.into()),
+        codec => compress(&message.into(), codec),
+    };
+    let dictionaries = dictionaries.into_iter().map(finish).collect::<Result<_, _>>()?;
+    Ok((dictionaries, finish(body)?))
 }

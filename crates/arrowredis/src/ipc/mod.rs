@@ -35,8 +35,10 @@ pub(crate) mod unify;
 pub(crate) mod writer;
 
 mod codec;
+mod compress;
 mod error;
 mod guard;
+mod table;
 mod unfolding;
 mod unpack;
 

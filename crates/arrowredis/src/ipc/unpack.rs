@@ -8,13 +8,14 @@ use std::cell::RefCell;
 use std::io::{self, Read};
 
 use arrow_buffer::Buffer;
-use arrow_ipc::{Buffer as Place, FieldNode, RecordBatch as FlatBatch, RecordBatchArgs};
+use arrow_ipc::{Buffer as Place, RecordBatch as FlatBatch};
 use flatbuffers::FlatBufferBuilder;
 use lz4_flex::frame::FrameDecoder;
 use zstd::bulk::Decompressor;
 
 use super::check::STORED;
 use super::layout::ALIGNMENT;
+use super::table::copy_table;
 use super::{Codec, IpcError};
 use crate::region::Region;
 
@@ -139,17 +140,7 @@ pub(super) fn unpack(
 /// The same batch, uncompressed and with its buffers elsewhere.
 fn table(batch: FlatBatch<'_>, buffers: &[Place]) -> Vec<u8> {
     let mut builder = FlatBufferBuilder::new();
-    let nodes: Vec<FieldNode> = batch.nodes().into_iter().flatten().copied().collect();
-    let variadic: Option<Vec<i64>> =
-        batch.variadicBufferCounts().map(|counts| counts.into_iter().collect());
-    let arguments = RecordBatchArgs {
-        length: batch.length(),
-        nodes: Some(builder.create_vector(&nodes)),
-        buffers: Some(builder.create_vector(buffers)),
-        compression: None,
-        variadicBufferCounts: variadic.map(|counts| builder.create_vector(&counts)),
-    };
-    let table = FlatBatch::create(&mut builder, &arguments);
+    let table = copy_table(&mut builder, batch, buffers, None);
     builder.finish(table, None);
     builder.finished_data().to_vec()
 }
