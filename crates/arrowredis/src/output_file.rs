@@ -8,9 +8,9 @@ use tempfile::NamedTempFile;
 
 use crate::error::FileError;
 
-/// Written through a buffer of 256 KiB: large enough that metadata and padding do not become
-/// system calls of their own. Bodies that are larger pass it by.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Written through a buffer of 64 KiB: large enough that metadata and padding do not become
+/// system calls of their own. What is larger passes it by and is not copied.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A file in the making, in the folder of its final place. Dropped, it is gone.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 mod content;
 mod payload;
 
+use std::slice::from_ref;
+
 use arrow_array::RecordBatch;
 
 use crate::checksum::Checksum;
@@ -66,9 +68,9 @@ impl Chunk {
     pub(crate) fn forwarded(block: &Block) -> Result<Payload, IpcError> {
         let mut pieces = Pieces::default();
         let schema = &block.schema.message;
-        pieces.message(&schema.metadata, &schema.body)?;
+        pieces.message(&schema.metadata, from_ref(&schema.body))?;
         for message in block.dictionaries.messages(&block.schema).chain([&block.message]) {
-            pieces.message(&message.metadata, &message.body)?;
+            pieces.message(&message.metadata, from_ref(&message.body))?;
         }
         Ok(pieces.finish().into())
     }

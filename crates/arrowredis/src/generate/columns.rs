@@ -3,9 +3,11 @@
 //! Each column of each chunk has a generator of its own, seeded from the dataset's seed, the
 //! chunk and the column: no value depends on which thread made it or what was made before.
 
+use std::io;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
+use arrow_array::types::Decimal128Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
     Int32Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray,
@@ -17,8 +19,10 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use crate::dataset::ChunkId;
 use crate::ipc::IpcError;
+use crate::region::Region;
 
 use super::normal::Normal;
+use super::values::column;
 use super::vocabulary::{below, vocabulary};
 use super::{GenerateOptions, Words, generated_schema};
 
@@ -37,6 +41,9 @@ const DECIMAL_REACH: i64 = 1_000_000 * 10_000;
 /// Longest list of `list_ints`, and the bound of its values.
 const LIST_LENGTHS: u64 = 5;
 const LIST_VALUES: u64 = 1_000;
+
+/// Bytes of an offset and of a list's value.
+const I32: usize = size_of::<i32>();
 
 /// Numbers that seed the random columns. They are part of what a seed means: never renumber.
 #[derive(Debug, Clone, Copy)]
@@ -99,68 +106,68 @@ impl Columns {
         let words = self.words(rows, random(Column::Words));
         let columns = words.and_then(|words| {
             let columns: Vec<ArrayRef> = vec![
-                Arc::new(self.ids(id, rows)),
-                Arc::new(partitions(id, rows)),
-                Arc::new(integers(rows, random(Column::Int32))),
-                Arc::new(self.doubles(rows, random(Column::Float64))),
-                Arc::new(self.floats(rows, random(Column::Float32))),
+                Arc::new(self.ids(id, rows)?),
+                Arc::new(partitions(id, rows)?),
+                Arc::new(integers(rows, random(Column::Int32))?),
+                Arc::new(self.doubles(rows, random(Column::Float64))?),
+                Arc::new(self.floats(rows, random(Column::Float32))?),
                 Arc::new(booleans(rows, random(Column::Bool))),
-                Arc::new(timestamps(rows, random(Column::Timestamp))),
+                Arc::new(timestamps(rows, random(Column::Timestamp))?),
                 Arc::new(decimals(rows, random(Column::Decimal))?),
                 words,
-                Arc::new(lists(rows, random(Column::List))),
+                Arc::new(lists(rows, random(Column::List))?),
             ];
             RecordBatch::try_new(Arc::clone(&self.schema), columns)
         });
         columns.map_err(IpcError::arrow("a generated batch is refused"))
     }
 
-    fn ids(&self, id: ChunkId, rows: usize) -> Int64Array {
+    fn ids(&self, id: ChunkId, rows: usize) -> io::Result<Int64Array> {
         let chunk = id.partition.0 * self.batches + u64::from(id.batch.0);
         // The options were checked: every id of the dataset fits.
-        let first = (chunk * self.rows as u64).cast_signed();
-        Int64Array::from_iter_values((first..).take(rows))
+        let mut ids = (chunk * self.rows as u64).cast_signed()..;
+        column(rows, || ids.next().unwrap_or(i64::MAX).to_ne_bytes())
     }
 
-    fn doubles(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> Float64Array {
-        Float64Array::from_iter_values((0..rows).map(|_| self.normal.sample(&mut random)))
+    fn doubles(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> io::Result<Float64Array> {
+        column(rows, || self.normal.sample(&mut random).to_ne_bytes())
     }
 
-    fn floats(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> Float32Array {
+    fn floats(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> io::Result<Float32Array> {
         #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest float")]
-        Float32Array::from_iter_values((0..rows).map(|_| self.normal.sample(&mut random) as f32))
+        column(rows, || (self.normal.sample(&mut random) as f32).to_ne_bytes())
     }
 
     fn words(&self, rows: usize, mut random: Xoshiro256PlusPlus) -> Result<ArrayRef, ArrowError> {
         let count = self.words.len() as u64;
         #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CARDINALITY")]
-        let keys = (0..rows).map(|_| below(&mut random, count) as i32);
+        let mut key = || below(&mut random, count) as i32;
         match self.encoding {
             Words::Dictionary => {
-                let keys = Int32Array::from_iter_values(keys);
+                let keys: Int32Array = column(rows, || key().to_ne_bytes())?;
                 Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(&self.words) as ArrayRef)?))
             }
             Words::Plain => {
                 let mut text = StringBuilder::with_capacity(rows, rows * 8);
                 // Keys are below the number of words, which is not negative.
-                keys.for_each(|key| {
-                    text.append_value(self.words.value(key.unsigned_abs() as usize))
-                });
+                for _ in 0..rows {
+                    text.append_value(self.words.value(key().unsigned_abs() as usize));
+                }
                 Ok(Arc::new(text.finish()))
             }
         }
     }
 }
 
-fn partitions(id: ChunkId, rows: usize) -> Int32Array {
+fn partitions(id: ChunkId, rows: usize) -> io::Result<Int32Array> {
     // The options were checked: there are at most i32::MAX partitions.
     let partition = i32::try_from(id.partition.0).unwrap_or(i32::MAX);
-    Int32Array::from_iter_values(std::iter::repeat_n(partition, rows))
+    column(rows, || partition.to_ne_bytes())
 }
 
-fn integers(rows: usize, mut random: Xoshiro256PlusPlus) -> Int32Array {
+fn integers(rows: usize, mut random: Xoshiro256PlusPlus) -> io::Result<Int32Array> {
     #[expect(clippy::cast_possible_truncation, reason = "INT32_REACH is a million")]
-    Int32Array::from_iter_values((0..rows).map(|_| around_zero(&mut random, INT32_REACH) as i32))
+    column(rows, || (around_zero(&mut random, INT32_REACH) as i32).to_ne_bytes())
 }
 
 fn booleans(rows: usize, mut random: Xoshiro256PlusPlus) -> BooleanArray {
@@ -168,32 +175,38 @@ fn booleans(rows: usize, mut random: Xoshiro256PlusPlus) -> BooleanArray {
     BooleanArray::new(BooleanBuffer::new(words, 0, rows), None)
 }
 
-fn timestamps(rows: usize, mut random: Xoshiro256PlusPlus) -> TimestampNanosecondArray {
-    TimestampNanosecondArray::from_iter_values(
-        (0..rows).map(|_| FIRST_TIMESTAMP + below(&mut random, TIMESTAMP_SPAN).cast_signed()),
-    )
+fn timestamps(rows: usize, mut random: Xoshiro256PlusPlus) -> io::Result<TimestampNanosecondArray> {
+    column(rows, || {
+        (FIRST_TIMESTAMP + below(&mut random, TIMESTAMP_SPAN).cast_signed()).to_ne_bytes()
+    })
 }
 
 fn decimals(rows: usize, mut random: Xoshiro256PlusPlus) -> Result<Decimal128Array, ArrowError> {
-    let values = (0..rows).map(|_| i128::from(around_zero(&mut random, DECIMAL_REACH)));
-    Decimal128Array::from_iter_values(values).with_precision_and_scale(18, 4)
+    let next = || i128::from(around_zero(&mut random, DECIMAL_REACH)).to_ne_bytes();
+    column::<Decimal128Type, 16>(rows, next)?.with_precision_and_scale(18, 4)
 }
 
-fn lists(rows: usize, mut random: Xoshiro256PlusPlus) -> ListArray {
-    let mut offsets = Vec::with_capacity(rows + 1);
-    let mut values: Vec<i32> = Vec::with_capacity(rows * 3);
-    offsets.push(0);
-    for _ in 0..rows {
-        for _ in 0..below(&mut random, LIST_LENGTHS + 1) {
-            #[expect(clippy::cast_possible_truncation, reason = "less than a thousand")]
-            values.push(below(&mut random, LIST_VALUES) as i32);
+#[expect(clippy::cast_possible_truncation, reason = "lengths and values are below a thousand")]
+fn lists(rows: usize, mut random: Xoshiro256PlusPlus) -> io::Result<ListArray> {
+    let (mut offsets, mut values) =
+        (Region::take((rows + 1) * I32)?, Region::take(rows * LIST_LENGTHS as usize * I32)?);
+    let (ends, places) = (offsets.as_chunks_mut::<I32>().0, values.as_chunks_mut::<I32>().0);
+    let mut end = 0;
+    for (row, place) in ends.iter_mut().enumerate() {
+        let start = end;
+        if row > 0 {
+            end += below(&mut random, LIST_LENGTHS + 1) as usize;
+        }
+        for value in &mut places[start..end] {
+            *value = (below(&mut random, LIST_VALUES) as i32).to_ne_bytes();
         }
         // MAX_ROWS lists of five values stay below 2^31.
-        offsets.push(i32::try_from(values.len()).unwrap_or(i32::MAX));
+        *place = i32::try_from(end).unwrap_or(i32::MAX).to_ne_bytes();
     }
+    let offsets = ScalarBuffer::new(offsets.freeze((rows + 1) * I32), 0, rows + 1);
+    let values = Int32Array::new(ScalarBuffer::new(values.freeze(end * I32), 0, end), None);
     let item = Arc::new(Field::new("item", DataType::Int32, true));
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    ListArray::new(item, offsets, Arc::new(Int32Array::from(values)), None)
+    Ok(ListArray::new(item, OffsetBuffer::new(offsets), Arc::new(values), None))
 }
 
 /// An integer from `-reach` to `reach`, both included.

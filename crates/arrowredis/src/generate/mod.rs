@@ -5,6 +5,7 @@
 
 mod columns;
 mod normal;
+mod values;
 mod vocabulary;
 
 use std::io;
@@ -189,9 +190,9 @@ pub async fn generate(
         .buffered(workers.saturating_add(BATCHES_AHEAD));
     while let Some(batch) = batches.try_next().await? {
         let failed_path = path.clone();
-        let done = Work { chunks: 1, rows: options.rows.into(), bytes: batch.body.len() as u64 };
+        let done = Work { chunks: 1, rows: options.rows.into(), bytes: batch.body_len() as u64 };
         writer = pipeline::run(move || {
-            writer.batch(&batch.metadata, &batch.body).map_err(write_error(failed_path))?;
+            writer.batch(&batch).map_err(write_error(failed_path))?;
             Ok::<_, Error>(writer)
         })
         .await?;
@@ -229,7 +230,7 @@ fn start_file(
         .map_err(Error::Encode)?;
     let mut writer = IpcWriter::file(file, empty.schema()).map_err(write_error(path.clone()))?;
     for message in dictionaries {
-        let written = writer.dictionary(&message.metadata, &message.body);
+        let written = writer.dictionary(&message);
         written.map_err(write_error(path.clone()))?;
     }
     Ok(writer)

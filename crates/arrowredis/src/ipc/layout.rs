@@ -57,13 +57,13 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Appends a message.
-    pub(crate) fn message(&mut self, metadata: &Buffer, body: &Buffer) -> Result<(), IpcError> {
+    /// Appends a message whose body is in pieces.
+    pub(crate) fn message(&mut self, metadata: &Buffer, body: &[Buffer]) -> Result<(), IpcError> {
         let head = Head::at(self.len as u64, metadata)?;
         self.piece(Buffer::from(&head.prefix));
         self.piece(metadata.clone());
         self.piece(Buffer::from(head.padding));
-        self.piece(body.clone());
+        body.iter().for_each(|piece| self.piece(piece.clone()));
         Ok(())
     }
 

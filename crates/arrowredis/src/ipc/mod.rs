@@ -38,6 +38,7 @@ mod codec;
 mod compress;
 mod error;
 mod guard;
+mod lz4;
 mod table;
 mod unfolding;
 mod unpack;

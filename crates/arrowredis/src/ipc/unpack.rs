@@ -5,18 +5,17 @@
 //! again.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::{Buffer as Place, RecordBatch as FlatBatch};
 use flatbuffers::FlatBufferBuilder;
-use lz4_flex::frame::FrameDecoder;
 use zstd::bulk::Decompressor;
 
 use super::check::STORED;
 use super::layout::ALIGNMENT;
 use super::table::copy_table;
-use super::{Codec, IpcError};
+use super::{Codec, IpcError, lz4};
 use crate::region::Region;
 
 thread_local! {
@@ -71,7 +70,7 @@ impl<'a> Packed<'a> {
         };
         let found = match codec {
             Codec::Zstd => zstd(bytes, into)?,
-            Codec::Lz4 => lz4(bytes, into)?,
+            Codec::Lz4 => lz4::unpack(bytes, into)?,
             Codec::Uncompressed => 0,
         };
         if found == len {
@@ -90,14 +89,6 @@ fn zstd(bytes: &[u8], into: &mut [u8]) -> io::Result<usize> {
         };
         decompressor.decompress_to_buffer(bytes, into)
     })
-}
-
-fn lz4(bytes: &[u8], into: &mut [u8]) -> io::Result<usize> {
-    let mut frame = FrameDecoder::new(bytes);
-    frame.read_exact(into)?;
-    // Whatever is left would be cut off.
-    let beyond = frame.read(&mut [0])?;
-    Ok(into.len() + beyond)
 }
 
 /// Unpacks a batch that was checked against its body.
@@ -126,7 +117,7 @@ pub(super) fn unpack(
         end += buffer.len().next_multiple_of(ALIGNMENT);
     }
     let failed = |error: io::Error| damaged(error.to_string());
-    let mut region = Region::zeroed(end).map_err(failed)?;
+    let mut region = Region::take(end).map_err(failed)?;
     for (buffer, start) in packed.iter().zip(&places) {
         buffer.unpack(codec, &mut region[*start..][..buffer.len()]).map_err(failed)?;
     }
@@ -153,9 +144,10 @@ mod tests {
         match codec {
             Codec::Zstd => zstd::bulk::compress(bytes, 1).unwrap(),
             Codec::Lz4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                io::Write::write_all(&mut encoder, bytes).unwrap();
-                encoder.finish().unwrap()
+                let mut frame = vec![0; bytes.len() + 100];
+                let len = lz4::pack(bytes, &mut frame).unwrap();
+                frame.truncate(len);
+                frame
             }
             Codec::Uncompressed => bytes.to_vec(),
         }

@@ -4,14 +4,13 @@
 
 use std::io::{self, Write};
 
-use arrow_buffer::Buffer;
 use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::writer::DictionaryTracker;
 use arrow_ipc::{Block as FooterBlock, FooterBuilder, MetadataVersion};
 use arrow_schema::SchemaRef;
 use flatbuffers::FlatBufferBuilder;
 
-use super::encode::encode_schema;
+use super::encode::{EncodedMessage, encode_schema};
 use super::layout::{ALIGNMENT, END_OF_STREAM, Head};
 
 /// The magic that opens a file, padded to the alignment, so that the stream inside is aligned too.
@@ -60,8 +59,8 @@ impl<W: Write> IpcWriter<W> {
     }
 
     /// Appends a dictionary's message.
-    pub(crate) fn dictionary(&mut self, metadata: &Buffer, body: &Buffer) -> io::Result<()> {
-        let block = self.message(metadata, body)?;
+    pub(crate) fn dictionary(&mut self, message: &EncodedMessage) -> io::Result<()> {
+        let block = self.message(message)?;
         if let Some(footer) = &mut self.footer {
             footer.dictionaries.push(block);
         }
@@ -69,8 +68,8 @@ impl<W: Write> IpcWriter<W> {
     }
 
     /// Appends a batch's message.
-    pub(crate) fn batch(&mut self, metadata: &Buffer, body: &Buffer) -> io::Result<()> {
-        let block = self.message(metadata, body)?;
+    pub(crate) fn batch(&mut self, message: &EncodedMessage) -> io::Result<()> {
+        let block = self.message(message)?;
         if let Some(footer) = &mut self.footer {
             footer.batches.push(block);
         }
@@ -94,22 +93,21 @@ impl<W: Write> IpcWriter<W> {
     }
 
     fn schema(&mut self, schema: &SchemaRef) -> io::Result<()> {
-        let message = encode_schema(schema);
-        self.message(&message.metadata, &message.body).map(drop)
+        self.message(&encode_schema(schema)).map(drop)
     }
 
-    fn message(&mut self, metadata: &Buffer, body: &Buffer) -> io::Result<FooterBlock> {
-        let head = Head::at(self.position, metadata).map_err(io::Error::other)?;
+    fn message(&mut self, message: &EncodedMessage) -> io::Result<FooterBlock> {
+        let head = Head::at(self.position, &message.metadata).map_err(io::Error::other)?;
         let too_long = |_| io::Error::other("a message would lie past what the format can name");
         let block = FooterBlock::new(
             i64::try_from(self.position).map_err(too_long)?,
             i32::try_from(head.len).map_err(too_long)?,
-            i64::try_from(body.len()).map_err(too_long)?,
+            i64::try_from(message.body_len()).map_err(too_long)?,
         );
         self.write(&head.prefix)?;
-        self.write(metadata)?;
+        self.write(&message.metadata)?;
         self.write(head.padding)?;
-        self.write(body)?;
+        message.body.iter().try_for_each(|piece| self.write(piece))?;
         Ok(block)
     }
 

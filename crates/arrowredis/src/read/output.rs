@@ -149,7 +149,7 @@ impl Job {
             messages.extend(dictionaries.into_iter().map(Message::Dictionary));
             messages.push(Message::Batch(match batch {
                 Encode::Forward(Block { message, .. }) => {
-                    EncodedMessage { metadata: message.metadata, body: message.body }
+                    EncodedMessage { metadata: message.metadata, body: vec![message.body] }
                 }
                 Encode::Anew(batch, metadata, codec) => encode_body(&batch, codec)
                     .and_then(|message| metadata.attach(message))
@@ -267,14 +267,14 @@ impl Writer {
         for message in messages {
             match (&mut self, message) {
                 (Self::File(writer, path), Message::Dictionary(m)) => writer
-                    .dictionary(&m.metadata, &m.body)
+                    .dictionary(&m)
                     .map_err(|source| FileError::Write { path: path.clone(), source })?,
                 (Self::File(writer, path), Message::Batch(m)) => writer
-                    .batch(&m.metadata, &m.body)
+                    .batch(&m)
                     .map_err(|source| FileError::Write { path: path.clone(), source })?,
-                (Self::Stream(writer), Message::Dictionary(m) | Message::Batch(m)) => writer
-                    .batch(&m.metadata, &m.body)
-                    .map_err(|source| FileError::Stream { source })?,
+                (Self::Stream(writer), Message::Dictionary(m) | Message::Batch(m)) => {
+                    writer.batch(&m).map_err(|source| FileError::Stream { source })?
+                }
             }
         }
         Ok(self)

@@ -188,7 +188,7 @@ async fn get_all(
         }
         let head = format!("${size}\r\n");
         let len = usize::try_from(*size).unwrap_or(usize::MAX);
-        let mut reply = Region::zeroed(len.saturating_add(head.len() + LINE_END.len()))?;
+        let mut reply = Region::take(len.saturating_add(head.len() + LINE_END.len()))?;
         receive(stream, head.as_bytes(), &mut reply).await?;
         kept.push(reply);
     }

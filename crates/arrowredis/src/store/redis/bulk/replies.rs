@@ -72,7 +72,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
 
     async fn value(&mut self, len: usize) -> RedisResult<Reply> {
         let whole = len + LINE_END.len();
-        let mut region = Region::zeroed(whole + BEYOND)?;
+        let mut region = Region::take(whole + BEYOND)?;
         let staged = &self.stage[self.at..];
         let mut have = staged.len().min(whole);
         region[..have].copy_from_slice(&staged[..have]);
