@@ -70,6 +70,9 @@ class Step:
     stored_bytes: int | None = None
     # Whether its output is the data itself.
     discard_output: bool = False
+    # The file that it makes, which is not there before: some file systems write the data of one that is
+    # replaced to the disk at once.
+    makes: str = ""
     # How often it is tried before it fails the run. Failed attempts are reported.
     attempts: int = 1
 
@@ -154,10 +157,10 @@ def _generation(tools, codec):
 
     def python(peer, way):
         argv = tools.peer("seed", "gen", out, *shape, way)
-        return [Step(work, peer, argv, rows=TABLE.rows)]
+        return [Step(work, peer, argv, rows=TABLE.rows, makes=out)]
 
     lanes = [
-        Lane([Step(work, OURS, tools.generate(out, TABLE, codec), rows=TABLE.rows)]),
+        Lane([Step(work, OURS, tools.generate(out, TABLE, codec), rows=TABLE.rows, makes=out)]),
         # It takes ten seconds and more.
         Lane(python(SEED, "objects"), rounds=3),
         Lane(python(SEED_VECTORS, "vectors")),

@@ -2,7 +2,9 @@
 
 import sys
 import time
+from pathlib import Path
 
+from suite import memory
 from suite.plan import Lane
 from suite.process import Failed, measure
 
@@ -72,7 +74,10 @@ def _measure(step, number, server, root, samples):
 
 
 def _attempt(step, server, root):
+    if step.makes:
+        Path(step.makes).unlink(missing_ok=True)
     for failed in range(step.attempts):
+        memory.settle(step.argv)
         before = server.cpu_seconds()
         try:
             sample = measure(step.argv, step.stdin, cwd=root, discard_output=step.discard_output)

@@ -38,7 +38,7 @@ pub(crate) struct Redis {
     /// Which of a cluster's servers may hand out chunks; replicas may lag
     #[arg(long, help_heading = CONNECTION, value_name = "WHICH", default_value = "primary")]
     read_from: ReadFromFlag,
-    /// Connections to each server
+    /// Connections for chunks to each server; one more carries all else
     #[arg(long, help_heading = CONNECTION, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = at_least_one)]
     connections: usize,

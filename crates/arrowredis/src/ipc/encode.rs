@@ -84,7 +84,7 @@ pub(crate) fn encode_body(batch: &RecordBatch, codec: Codec) -> Result<EncodedMe
 /// The last message of a stream that comes in pieces: of a message its prefix, its metadata and the
 /// padding after that, and then its body's buffers with their padding.
 fn last_message(pieces: Vec<Buffer>) -> Option<EncodedMessage> {
-    let mut pieces = pieces.into_iter();
+    let mut pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
     let mut last = None;
     while let Some(prefix) = pieces.next() {
         let length = prefix.as_slice().strip_prefix(&CONTINUATION)?.first_chunk::<4>()?;
@@ -100,9 +100,7 @@ fn last_message(pieces: Vec<Buffer>) -> Option<EncodedMessage> {
         while missing > 0 {
             let piece = pieces.next()?;
             missing = missing.checked_sub(piece.len())?;
-            if !piece.is_empty() {
-                body.push(piece);
-            }
+            body.push(piece);
         }
         last = Some(EncodedMessage { metadata, body });
     }

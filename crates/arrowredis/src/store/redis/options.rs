@@ -18,8 +18,8 @@ pub struct ConnectOptions {
     pub cluster: ClusterMode,
     /// Which servers may hand out chunks.
     pub read_from: ReadFrom,
-    /// Connections to each server, 1 or more. One carries all requests at once; more only help
-    /// where one cannot fill the network.
+    /// Connections for chunks to each server, 1 or more. One carries many at once; more only help where
+    /// one cannot fill the network. All else takes one more.
     pub connections: usize,
     /// How long one attempt to connect may take, with TLS and authentication.
     pub connect_timeout: Duration,
