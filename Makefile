@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint deny build redis interop fuzz valkey
+.PHONY: demo test lint deny build redis interop fuzz valkey instructions
 
 # The main job, on a Redis server of its own: generate, store, read back, compare.
 demo: redis
@@ -23,6 +23,11 @@ valkey:
 # Every parser of outside bytes, some seconds each; `scripts/fuzz SECONDS TARGET` for longer.
 fuzz:
 	scripts/fuzz
+
+# How many instructions the hot paths take, under callgrind, beside what they took before.
+instructions: redis
+	cargo build --release --locked --quiet -p arrowredis-cli
+	scripts/instructions
 
 lint:
 	cargo fmt --all --check
