@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 # As much as the largest peer takes, and the server beside it; in huge pages, which other pages are made of.
-TOUCHED_BYTES = 1 << 30
+TOUCHED_BYTES = 640 << 20
 READ_AT_ONCE = 1 << 22
 
 # In a process of its own: what is started from one that was large counts as that large.

@@ -25,6 +25,19 @@ fn a_server_with_a_good_certificate_is_used() {
     world.meets("TLS, by name", &line).ended(0, SOON, &[]);
 }
 
+/// The ceiling's connection is opened as all others are.
+#[test]
+fn a_benchmark_finds_its_ceiling_behind_the_cipher() {
+    let certificates = Certificates::new().unwrap();
+    let world = World::with(Launch::new().tls_only(certificates.tls(certificates.server(), "no")));
+    let ca = certificates.authority().display().to_string();
+    let report = world.done(&format!("bench --size 50mb --json --tls-ca {ca}")).json();
+    let ceiling = &report["benchmarks"][0]["ceiling"];
+    for way in ["set", "get"] {
+        assert!(ceiling[way]["seconds"].as_f64().unwrap() > 0.0, "{ceiling}");
+    }
+}
+
 #[test]
 fn a_server_with_a_bad_certificate_is_refused_at_once() {
     let certificates = Certificates::new().unwrap();

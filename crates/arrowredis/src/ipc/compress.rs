@@ -37,7 +37,7 @@ const LEAST_SAVING: usize = 10;
 /// How much of a long buffer is compressed as a trial: so many windows of so many bytes, from its
 /// beginning to its end. Together they hold enough for the frequency of bytes to show.
 const TRIAL_WINDOWS: usize = 3;
-const WINDOW_BYTES: usize = 8 << 10;
+const WINDOW_BYTES: usize = 4 << 10;
 
 /// Buffers shorter than this are compressed without a trial, which would take a quarter as long.
 const TRIAL_FROM_BYTES: usize = 4 * TRIAL_WINDOWS * WINDOW_BYTES;

@@ -52,6 +52,7 @@ fn every_verb_works_on_a_cluster_that_is_found_out_by_itself() {
     assert_eq!(batches.len(), 24);
 
     assert!(world.wait(verify_dataset(&store, &name, &Unwatched)).unwrap().whole);
+    assert_eq!(world.wait(store.ceiling("c", &[1, 2, 3])).unwrap(), None, "one line tells nothing");
     let info = world.wait(catalog::info(&store, &name)).unwrap();
     assert_eq!((info.state, info.chunks), (State::Whole, 24));
 
