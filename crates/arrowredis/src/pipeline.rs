@@ -21,6 +21,12 @@ pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// How many jobs to have under way: one on each core, and as many that wait. Whoever hands them out has
+/// other things to do, and a core would wait for it between two.
+pub(crate) fn jobs() -> usize {
+    2 * cores()
+}
+
 /// Runs an iterator on a thread of its own. Dropping the stream stops it at its next item.
 pub(crate) fn produce<T, I>(items: I) -> impl Stream<Item = Result<T, Error>> + Send
 where

@@ -121,7 +121,7 @@ pub(super) fn chunks<S: ChunkStore>(
             let source = Arc::clone(&decoding);
             pipeline::run(move || source.decode(parsed))
         })
-        .try_buffered(pipeline::cores())
+        .try_buffered(pipeline::jobs())
         .or_else(move |error| Arc::clone(&explaining).explain(error))
         .chain(stream::once(async move { ending.end().await }).try_filter_map(future::ok))
         .boxed()

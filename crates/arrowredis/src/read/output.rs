@@ -73,7 +73,7 @@ impl Output {
         let dictionaries = Arc::new(Mutex::new(dictionaries));
         let mut encoded = jobs(chunks, Arc::clone(&dictionaries), codec)
             .map_ok(|jobs| pipeline::run(move || jobs.into_iter().map(Job::encode).collect()))
-            .try_buffered(pipeline::cores() + 1)
+            .try_buffered(pipeline::jobs())
             .boxed();
         while let Some(encoded) = encoded.try_next().await? {
             let encoded: Vec<Encoded> = encoded;

@@ -178,7 +178,7 @@ fn make_chunks(
         let form = form.clone();
         Either::Right(pipeline::run(move || form.chunk(&assigned)))
     };
-    assigned.map_ok(make).try_buffer_unordered(pipeline::cores())
+    assigned.map_ok(make).try_buffer_unordered(pipeline::jobs())
 }
 
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.

@@ -165,7 +165,7 @@ impl<S: ChunkStore> Sides<'_, S> {
                 drop(permit);
                 Ok(difference)
             })
-            .try_buffered(pipeline::cores() * 2)
+            .try_buffered(pipeline::jobs())
             .boxed();
         while let Some(Compared { difference, work: some }) = compared.try_next().await? {
             progress.done(some);
