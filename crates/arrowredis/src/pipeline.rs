@@ -12,9 +12,9 @@ use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 
-/// Items that a producer may be ahead of its consumer. They are references into mapped files or
-/// single batches; a few keep both sides busy.
-const ITEMS_AHEAD: usize = 4;
+/// Items that a producer may be ahead of its consumer where they take next to no memory, being references
+/// into mapped files; a few keep both sides busy.
+pub(crate) const ITEMS_AHEAD: usize = 4;
 
 /// How many jobs to keep on all cores.
 pub(crate) fn cores() -> usize {
@@ -27,13 +27,14 @@ pub(crate) fn jobs() -> usize {
     2 * cores()
 }
 
-/// Runs an iterator on a thread of its own. Dropping the stream stops it at its next item.
-pub(crate) fn produce<T, I>(items: I) -> impl Stream<Item = Result<T, Error>> + Send
+/// Runs an iterator on a thread of its own, so many items ahead of whoever takes them, 1 or more.
+/// Dropping the stream stops it at its next item.
+pub(crate) fn produce<T, I>(items: I, ahead: usize) -> impl Stream<Item = Result<T, Error>> + Send
 where
     T: Send + 'static,
     I: Iterator<Item = Result<T, Error>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(ITEMS_AHEAD);
+    let (sender, receiver) = mpsc::channel(ahead);
     let thread = spawn_blocking(move || {
         for item in items {
             if sender.blocking_send(item).is_err() {
@@ -70,7 +71,7 @@ mod tests {
     async fn a_panic_of_the_producer_is_an_error_and_not_an_early_end() {
         std::panic::set_hook(Box::new(|_| {}));
         let items = (0..3).map(|n| if n == 2 { panic!("broken") } else { Ok(n) });
-        let got: Vec<_> = produce(items).collect().await;
+        let got: Vec<_> = produce(items, ITEMS_AHEAD).collect().await;
         let _ = std::panic::take_hook();
         assert_eq!(got.len(), 3);
         assert!(matches!(got[1], Ok(1)));

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::RecordBatchDecoder;
-use arrow_ipc::{MessageHeader, RecordBatch as FlatBatch};
+use arrow_ipc::{Buffer as Place, MessageHeader, RecordBatch as FlatBatch};
 use arrow_schema::DataType;
 
 use super::batch_metadata::BatchMetadata;
-use super::check::{BatchShape, check_batch};
+use super::check::{BatchShape, ColumnSpan, check_batch};
 use super::dictionaries::Dictionaries;
 use super::guard::guard;
 use super::message::Message;
@@ -81,28 +82,61 @@ impl Block {
         self.decode_columns(None)
     }
 
-    /// Only the columns at the given places, decompressing nothing else.
-    pub(crate) fn decode_projected(&self, columns: &[usize]) -> Result<RecordBatch, IpcError> {
-        self.decode_columns(Some(columns))
+    /// Only the column at this place, decompressing nothing else.
+    pub(crate) fn decode_column(&self, column: usize) -> Result<ArrayRef, IpcError> {
+        let only = self.decode_columns(Some(column))?;
+        Ok(Arc::clone(only.column(0)))
     }
 
-    fn decode_columns(&self, columns: Option<&[usize]>) -> Result<RecordBatch, IpcError> {
+    /// Whether a column is certain to hold the same values as in another batch of the same file, since it
+    /// is stored as the same bytes.
+    pub(crate) fn stores_as(&self, other: &Self, column: usize) -> bool {
+        Arc::ptr_eq(&self.schema, &other.schema)
+            && Arc::ptr_eq(&self.dictionaries, &other.dictionaries)
+            && self.shape.codec == other.shape.codec
+            && matches!((self.stored(column), other.stored(column)), (Some(a), Some(b)) if a == b)
+    }
+
+    /// A column's nodes, as lengths and null counts, and its buffers as they lie.
+    fn stored(&self, column: usize) -> Option<(Vec<(i64, i64)>, Vec<&[u8]>)> {
+        let batch = self.message.header().header_as_record_batch()?;
+        let span = self.span(batch, column).ok()?;
+        let nodes = batch.nodes()?.iter().take(span.nodes.end).skip(span.nodes.start);
+        let nodes = nodes.map(|node| (node.length(), node.null_count())).collect();
+        let buffers = batch.buffers()?.iter().take(span.buffers.end).skip(span.buffers.start);
+        let bytes = |place: &Place| {
+            let start = usize::try_from(place.offset()).ok()?;
+            let len = usize::try_from(place.length()).ok()?;
+            self.message.body.get(start..start.checked_add(len)?)
+        };
+        Some((nodes, buffers.map(bytes).collect::<Option<_>>()?))
+    }
+
+    fn span(&self, batch: FlatBatch<'_>, column: usize) -> Result<ColumnSpan, IpcError> {
+        let Message { at, body, .. } = &self.message;
+        let (fields, version) = (self.schema.schema.fields(), self.message.version());
+        ColumnSpan::of(column, batch, body, fields, version, *at)
+    }
+
+    fn decode_columns(&self, column: Option<usize>) -> Result<RecordBatch, IpcError> {
         let dictionaries = self.dictionaries.decoded(&self.schema)?;
         guard("a record batch", || {
             let Some(batch) = self.message.header().header_as_record_batch() else {
                 return Err(refuse_header(&self.message));
             };
-            // Of a few columns not all need to be unpacked.
-            if self.shape.codec == Codec::Uncompressed || columns.is_some() {
-                let body = aligned(&self.message.body);
-                return self.decode_table(batch, &body, dictionaries, columns);
-            }
             let Message { at, body, .. } = &self.message;
-            let Unpacked { table, body } = unpack(batch, body, self.shape.codec, *at)?;
+            if self.shape.codec == Codec::Uncompressed {
+                return self.decode_table(batch, &aligned(body), dictionaries, column);
+            }
+            let wanted = match column {
+                Some(column) => self.span(batch, column)?.buffers,
+                None => 0..usize::MAX,
+            };
+            let Unpacked { table, body } = unpack(batch, body, self.shape.codec, *at, wanted)?;
             let batch = flatbuffers::root::<FlatBatch<'_>>(&table).map_err(|error| {
                 IpcError::invalid("an unpacked batch", *at, "a flatbuffer", error)
             })?;
-            self.decode_table(batch, &body, dictionaries, None)
+            self.decode_table(batch, &body, dictionaries, column)
         })
     }
 
@@ -111,11 +145,13 @@ impl Block {
         batch: FlatBatch<'_>,
         body: &Buffer,
         dictionaries: &HashMap<i64, ArrayRef>,
-        columns: Option<&[usize]>,
+        column: Option<usize>,
     ) -> Result<RecordBatch, IpcError> {
         let (schema, version) = (Arc::clone(&self.schema.schema), self.message.version());
         RecordBatchDecoder::try_new(body, batch, schema, dictionaries, &version)
-            .and_then(|decoder| decoder.with_projection(columns).read_record_batch())
+            .and_then(|decoder| {
+                decoder.with_projection(column.as_ref().map(from_ref)).read_record_batch()
+            })
             .map_err(IpcError::arrow("a record batch is damaged"))
     }
 }
@@ -147,5 +183,74 @@ pub(super) fn aligned(body: &Buffer) -> Cow<'_, Buffer> {
         Cow::Borrowed(body)
     } else {
         Cow::Owned(Buffer::from(body.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::types::Int8Type;
+    use arrow_array::{BooleanArray, DictionaryArray, Int64Array, StringArray, StringViewArray};
+
+    use super::*;
+    use crate::chunk::{Chunk, ChunkContent};
+    use crate::dataset::ChunkId;
+
+    /// Columns with different numbers of buffers, so that a column's own are nowhere by chance.
+    fn batch(rows: i64) -> RecordBatch {
+        let word =
+            |row: i64| (row % 3 > 0).then(|| format!("a word longer than twelve {}", row % 7));
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        (0..rows).for_each(|row| lists.append_value([word(row), word(row + 1)]));
+        let words: Vec<_> = (0..rows).map(word).collect();
+        let keys: DictionaryArray<Int8Type> = words.iter().map(Option::as_deref).collect();
+        let columns: [(&str, ArrayRef); 6] = [
+            ("views", Arc::new(StringViewArray::from_iter(&words))),
+            ("count", Arc::new(Int64Array::from_iter_values(0..rows))),
+            ("lists", Arc::new(lists.finish())),
+            ("flags", Arc::new(BooleanArray::from_iter((0..rows).map(|row| Some(row % 5 > 1))))),
+            ("keys", Arc::new(keys)),
+            ("words", Arc::new(StringArray::from_iter(&words))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, c)| (name, c, true))).unwrap()
+    }
+
+    #[test]
+    fn a_column_alone_is_what_it_is_among_the_others() {
+        for codec in Codec::ALL {
+            for rows in [0, 1, 4_000] {
+                let batch = batch(rows);
+                let chunk = Chunk::encode(ChunkId::new(0, 0), &batch, codec).unwrap();
+                let value = Buffer::from_vec(chunk.payload.to_vec());
+                let block = ChunkContent::parse(value, None).unwrap().blocks.remove(0);
+                for (at, column) in batch.columns().iter().enumerate() {
+                    assert_eq!(&block.decode_column(at).unwrap(), column, "{codec} {rows} {at}");
+                }
+            }
+        }
+    }
+
+    /// Method: three batches of one stream; the column of counts differs in the last, the others do not.
+    #[test]
+    fn a_column_that_is_stored_alike_is_known_by_its_bytes() {
+        use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+
+        for codec in Codec::ALL {
+            let options = IpcWriteOptions::default();
+            let options = options.try_with_compression(codec.compression_type()).unwrap();
+            let first = batch(4_000);
+            let mut columns = first.columns().to_vec();
+            columns[1] = Arc::new(Int64Array::from_iter_values(1..4_001));
+            let other = RecordBatch::try_new(first.schema(), columns).unwrap();
+            let mut writer =
+                StreamWriter::try_new_with_options(Vec::new(), &first.schema(), options).unwrap();
+            [&first, &first, &other].into_iter().for_each(|batch| writer.write(batch).unwrap());
+            let value = Buffer::from_vec(writer.into_inner().unwrap());
+            let blocks = ChunkContent::parse(value, None).unwrap().blocks;
+            for at in 0..first.num_columns() {
+                assert!(blocks[0].stores_as(&blocks[1], at), "{codec} {at}");
+                assert_eq!(blocks[1].stores_as(&blocks[2], at), at != 1, "{codec} {at}");
+            }
+        }
     }
 }

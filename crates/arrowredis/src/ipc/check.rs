@@ -4,6 +4,8 @@
 //! uncompressed length aborts the process. What is inside the buffers (offsets into values, UTF-8,
 //! dictionary keys) is left to the library's own validation.
 
+use std::ops::Range;
+
 use arrow_buffer::Buffer;
 use arrow_ipc::{
     BodyCompressionMethod, CompressionType, FieldNode, MetadataVersion, RecordBatch as FlatBatch,
@@ -59,22 +61,7 @@ pub(crate) fn check_batch(
         let expected = format!("0 to {MAX_ROWS}");
         return Err(IpcError::invalid("a batch's row count", at, expected, batch.length()));
     };
-    let mut walk = Walk {
-        nodes: batch.nodes().into_iter().flatten().collect::<Vec<_>>().into_iter(),
-        buffers: batch.buffers().into_iter().flatten().collect::<Vec<_>>().into_iter(),
-        variadic: batch
-            .variadicBufferCounts()
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .into_iter(),
-        body,
-        codec,
-        version,
-        at,
-        stored_bytes: 0,
-        decoded_bytes: 0,
-    };
+    let mut walk = Walk::over(batch, body, codec, version, at);
     for field in fields {
         let nulls = walk.nodes.as_slice().first().map_or(0, |node| node.null_count());
         if nulls > 0 && !field.is_nullable() && *field.data_type() != DataType::Null {
@@ -95,6 +82,38 @@ pub(crate) fn check_batch(
         return Err(IpcError::invalid("a batch's metadata", at, expected, found));
     }
     Ok(BatchShape { rows, codec, decoded_bytes: walk.decoded_bytes })
+}
+
+/// What belongs to one column, as places among a batch's nodes and among its buffers.
+#[derive(Debug)]
+pub(super) struct ColumnSpan {
+    pub(super) nodes: Range<usize>,
+    pub(super) buffers: Range<usize>,
+}
+
+impl ColumnSpan {
+    /// Looks it up in a batch that was checked against these fields.
+    pub(super) fn of(
+        column: usize,
+        batch: FlatBatch<'_>,
+        body: &Buffer,
+        fields: &Fields,
+        version: MetadataVersion,
+        at: u64,
+    ) -> Result<Self, IpcError> {
+        let mut walk = Walk::over(batch, body, codec(batch, at)?, version, at);
+        let (nodes, buffers) = (walk.nodes.len(), walk.buffers.len());
+        let passed = |walk: &Walk<'_>| (nodes - walk.nodes.len(), buffers - walk.buffers.len());
+        for field in fields.iter().take(column) {
+            walk.field(field)?;
+        }
+        let start = passed(&walk);
+        if let Some(field) = fields.get(column) {
+            walk.field(field)?;
+        }
+        let end = passed(&walk);
+        Ok(Self { nodes: start.0..end.0, buffers: start.1..end.1 })
+    }
 }
 
 fn codec(batch: FlatBatch<'_>, at: u64) -> Result<Codec, IpcError> {
@@ -125,7 +144,30 @@ struct Walk<'a> {
     decoded_bytes: u64,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn over(
+        batch: FlatBatch<'a>,
+        body: &'a Buffer,
+        codec: Codec,
+        version: MetadataVersion,
+        at: u64,
+    ) -> Self {
+        let nodes: Vec<_> = batch.nodes().into_iter().flatten().collect();
+        let buffers: Vec<_> = batch.buffers().into_iter().flatten().collect();
+        let variadic: Vec<_> = batch.variadicBufferCounts().into_iter().flatten().collect();
+        Self {
+            nodes: nodes.into_iter(),
+            buffers: buffers.into_iter(),
+            variadic: variadic.into_iter(),
+            body,
+            codec,
+            version,
+            at,
+            stored_bytes: 0,
+            decoded_bytes: 0,
+        }
+    }
+
     /// Checks one column and what is inside it; returns its length.
     fn field(&mut self, field: &Field) -> Result<u64, IpcError> {
         use DataType as T;

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::{Buffer as Place, RecordBatch as FlatBatch};
@@ -91,24 +92,30 @@ fn zstd(bytes: &[u8], into: &mut [u8]) -> io::Result<usize> {
     })
 }
 
-/// Unpacks a batch that was checked against its body.
+/// Unpacks a batch that was checked against its body: the buffers at the `wanted` places, while others
+/// become empty.
 ///
 /// # Errors
-/// When a buffer is damaged, or there is not so much memory.
+/// When one of them is damaged, or there is not so much memory.
 pub(super) fn unpack(
     batch: FlatBatch<'_>,
     body: &[u8],
     codec: Codec,
     at: u64,
+    wanted: Range<usize>,
 ) -> Result<Unpacked, IpcError> {
     let damaged =
         |found: String| IpcError::invalid("a compressed buffer", at, "one that is whole", found);
-    let packed = |place: &Place| {
+    let packed = |(index, place): (usize, &Place)| {
+        if !wanted.contains(&index) {
+            return Some(Packed::Stored(&[]));
+        }
         let start = usize::try_from(place.offset()).ok()?;
         let len = usize::try_from(place.length()).ok()?;
         Packed::read(body.get(start..start.checked_add(len)?)?)
     };
-    let packed: Option<Vec<_>> = batch.buffers().into_iter().flatten().map(packed).collect();
+    let packed: Option<Vec<_>> =
+        batch.buffers().into_iter().flatten().enumerate().map(packed).collect();
     let packed = packed.ok_or_else(|| damaged("no length".to_owned()))?;
 
     let (mut places, mut end) = (Vec::with_capacity(packed.len()), 0);

@@ -13,9 +13,6 @@ use crate::ipc::{Codec, IpcError};
 
 use super::assigned::{Assigned, Part};
 
-/// Bodies that are longer are forwarded on another thread: their checksum takes some 10 µs or more.
-const LONG_BODY: usize = 128 * 1024;
-
 /// What the options say of a chunk's form.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
@@ -40,12 +37,9 @@ impl Form {
         self.codec.unwrap_or(part.codec())
     }
 
-    /// Whether a part's chunk is made in no time, since a small message is only forwarded.
-    pub(super) fn is_quick(&self, part: &Part) -> bool {
-        match part {
-            Part::Whole(block) => self.codec.is_none() && block.message.body.len() <= LONG_BODY,
-            _ => false,
-        }
+    /// Whether a part's chunk is what lies in the file.
+    pub(super) fn forwards(&self, part: &Part) -> bool {
+        matches!(part, Part::Whole(_)) && self.codec.is_none()
     }
 
     /// How many bytes a part's chunk takes at least, as far as that is known without making it.

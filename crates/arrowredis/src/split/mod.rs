@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::{self, Either};
+use futures::future::Either;
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use crate::budget::ByteBudget;
+use crate::budget::{ByteBudget, Permit};
 use crate::chunk::Chunk;
 use crate::dataset::DatasetName;
 use crate::error::{Error, OptionsError};
@@ -33,6 +33,9 @@ pub(crate) use form::Form;
 pub(crate) use partition::Partitioner;
 pub(crate) use survey::{Survey, survey};
 pub use undividable::Undividable;
+
+/// Chunks that may be read from the file before there is room for them: while one waits, the next is read.
+const CHUNKS_AHEAD: usize = 1;
 
 /// How to split.
 ///
@@ -126,7 +129,7 @@ async fn split_source<S: ChunkStore>(
         path: Arc::from(input),
         rereader: Some(source.rereader()),
     };
-    let assigned = pipeline::produce(partitioner.clone().assign(&source));
+    let assigned = pipeline::produce(partitioner.clone().assign(&source), pipeline::ITEMS_AHEAD);
     let Survey { work, planned, parts, codec, cuts, first } =
         survey(assigned, form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });
@@ -134,9 +137,10 @@ async fn split_source<S: ChunkStore>(
     let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
     let schema = Arc::clone(source.schema());
     let partitioner = partitioner.starting_in(first).with_cuts(cuts).with_known(parts);
-    let assigned = pipeline::produce(partitioner.assign(&source));
+    let assigned = partitioner.assign(&source);
     drop(source);
-    let chunks = make_chunks(assigned, form);
+    let budget = ByteBudget::new(options.bytes_in_flight);
+    let chunks = make_chunks(assigned, form, budget);
     let uploaded = upload(&publication, dataset, chunks, options, progress).await;
     let stored = match uploaded {
         Ok(stored) => stored,
@@ -166,35 +170,42 @@ async fn split_source<S: ChunkStore>(
     })
 }
 
-/// Makes chunks: at once where small messages are only forwarded, else on all cores.
+/// Makes chunks, each with its part of the budget: those that are only forwarded in file order, on the
+/// thread that walks the file, and all others on all cores.
 fn make_chunks(
-    assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
+    assigned: impl Iterator<Item = Result<Assigned, Error>> + Send + 'static,
     form: Form,
-) -> impl Stream<Item = Result<Chunk, Error>> + Send {
-    let make = move |assigned: Assigned| {
-        if form.is_quick(&assigned.part) {
-            return Either::Left(future::ready(form.chunk(&assigned)));
-        }
-        let form = form.clone();
-        Either::Right(pipeline::run(move || form.chunk(&assigned)))
+    budget: ByteBudget,
+) -> impl Stream<Item = Result<(Chunk, Permit), Error>> + Send {
+    let forwarding = form.clone();
+    let forward = move |assigned: Assigned| match forwarding.forwards(&assigned.part) {
+        true => forwarding.chunk(&assigned).map(Either::Left),
+        false => Ok(Either::Right(assigned)),
     };
-    assigned.map_ok(make).try_buffer_unordered(pipeline::jobs())
+    let forwarded = assigned.map(move |assigned| assigned.and_then(&forward));
+    let make = move |part| {
+        let (form, budget) = (form.clone(), budget.clone());
+        async move {
+            let chunk = match part {
+                Either::Left(chunk) => chunk,
+                Either::Right(assigned) => pipeline::run(move || form.chunk(&assigned)).await?,
+            };
+            let permit = budget.acquire(chunk.payload.len() as u64).await;
+            Ok((chunk, permit))
+        }
+    };
+    pipeline::produce(forwarded, CHUNKS_AHEAD).map_ok(make).try_buffer_unordered(pipeline::jobs())
 }
 
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.
 async fn upload<S: ChunkStore>(
     publication: &Publication<S>,
     dataset: &DatasetName,
-    chunks: impl Stream<Item = Result<Chunk, Error>> + Send,
+    chunks: impl Stream<Item = Result<(Chunk, Permit), Error>> + Send,
     options: &SplitOptions,
     progress: &dyn Progress,
 ) -> Result<Work, Error> {
-    let budget = ByteBudget::new(options.bytes_in_flight);
     let sends = chunks
-        .and_then(|chunk| async {
-            let permit = budget.acquire(chunk.payload.len() as u64).await;
-            Ok((chunk, permit))
-        })
         .map_ok(|(chunk, permit)| async move {
             let stored = publication.stage(chunk).await?;
             drop(permit);

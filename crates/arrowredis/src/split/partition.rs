@@ -12,9 +12,10 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
-use crate::ipc::IpcError;
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
+use crate::ipc::{Codec, IpcError};
+
 use crate::report::PartitionedBy;
 
 use super::assigned::{Assigned, Divided, Part, Places};
@@ -38,6 +39,9 @@ pub(crate) struct Partitioner {
     known: Arc<[(PartitionId, u64)]>,
     /// Where batches without rows go: with those before them.
     current: PartitionId,
+    /// The last compressed batch of a single partition, and that: the next one's partition numbers are
+    /// mostly the same few bytes, which need not be unpacked again.
+    before: Option<(Block, PartitionId)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +77,7 @@ impl Partitioner {
             cuts: Cuts::default(),
             known: Arc::default(),
             current: PartitionId(0),
+            before: None,
         }
     }
 
@@ -177,10 +182,17 @@ impl Partitioner {
             self.current = partition;
             return Ok(vec![(partition, Part::Whole(block))]);
         }
+        if let Some((_, partition)) =
+            self.before.as_ref().filter(|(before, _)| block.stores_as(before, column))
+        {
+            self.current = *partition;
+            return Ok(vec![(*partition, Part::Whole(block))]);
+        }
         let values = self.partition_values(column, &block)?;
         let first = PartitionId(values.value(0));
         self.current = PartitionId(values.value(values.len() - 1));
         if values.values().iter().all(|value| *value == first.0) {
+            self.before = (block.codec() != Codec::Uncompressed).then(|| (block.clone(), first));
             Ok(vec![(first, Part::Whole(block))])
         } else {
             Ok(divide(&values, block))
@@ -200,12 +212,12 @@ impl Partitioner {
     /// The partition numbers of a batch's rows, or a single one that all have; only their column is
     /// decoded.
     fn partition_values(&self, column: usize, block: &Block) -> Result<UInt64Array, Error> {
-        let only = block.decode_projected(&[column]).map_err(|error| self.content(error))?;
-        let plain = match only.column(0).data_type() {
+        let column = block.decode_column(column).map_err(|error| self.content(error))?;
+        let plain = match column.data_type() {
             DataType::Dictionary(_, values) => values.as_ref().clone(),
             other => other.clone(),
         };
-        let found = cast(only.column(0), &plain).map_err(|error| self.arrow(error))?;
+        let found = cast(&column, &plain).map_err(|error| self.arrow(error))?;
         let found = if is_constant(&found) { found.slice(0, 1) } else { found };
         let refused = |row: usize, found: String| FileError::Partition {
             path: self.path.clone(),

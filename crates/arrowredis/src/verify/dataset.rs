@@ -130,7 +130,8 @@ impl<S: ChunkStore> Sides<'_, S> {
             return Ok(Compared { difference, work });
         }
         let partitioner = Partitioner::new(source.schema(), batches, &self.file);
-        let assigned = pipeline::produce(partitioner.clone().assign(&source));
+        let assigned =
+            pipeline::produce(partitioner.clone().assign(&source), pipeline::ITEMS_AHEAD);
         let form = Form::kept(Arc::clone(&self.file));
         let Survey { mut parts, first, work: all, .. } = survey(assigned, form).await?;
         partitioner.move_leading(&mut parts, first);
@@ -146,7 +147,10 @@ impl<S: ChunkStore> Sides<'_, S> {
         }
         drop(parts);
 
-        let assigned = pipeline::produce(partitioner.starting_in(first).assign(&source));
+        let assigned = pipeline::produce(
+            partitioner.starting_in(first).assign(&source),
+            pipeline::ITEMS_AHEAD,
+        );
         drop(source);
         let mut pairing = Pairing::new(chunks);
         let budget = &ByteBudget::new(BYTES_AT_ONCE);

@@ -143,7 +143,10 @@ impl Side {
         let batches_read = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&batches_read);
 
-        let blocks = pipeline::produce(source.blocks().map(|block| block.map_err(Error::from)));
+        let blocks = pipeline::produce(
+            source.blocks().map(|block| block.map_err(Error::from)),
+            pipeline::ITEMS_AHEAD,
+        );
         let named = Arc::clone(&path);
         let batches = blocks
             .map_ok(move |block| {
