@@ -134,13 +134,13 @@ async fn split_source<S: ChunkStore>(
         survey(assigned, form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });
 
-    let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
     let schema = Arc::clone(source.schema());
     let partitioner = partitioner.starting_in(first).with_cuts(cuts).with_known(parts);
     let assigned = partitioner.assign(&source);
     drop(source);
-    let budget = ByteBudget::new(options.bytes_in_flight);
-    let chunks = make_chunks(assigned, form, budget);
+    // The first ones are made while the name is claimed.
+    let chunks = make_chunks(assigned, form, ByteBudget::new(options.bytes_in_flight));
+    let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
     let uploaded = upload(&publication, dataset, chunks, options, progress).await;
     let stored = match uploaded {
         Ok(stored) => stored,
