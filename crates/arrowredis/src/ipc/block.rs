@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::RecordBatchDecoder;
-use arrow_ipc::{Buffer as Place, MessageHeader, RecordBatch as FlatBatch};
+use arrow_ipc::{Buffer as Place, FieldNode, MessageHeader, RecordBatch as FlatBatch};
 use arrow_schema::DataType;
 
 use super::batch_metadata::BatchMetadata;
@@ -27,6 +27,13 @@ pub(crate) struct Block {
     pub(crate) dictionaries: Arc<Dictionaries>,
     pub(crate) message: Message,
     shape: BatchShape,
+}
+
+/// One column of a batch as it lies in its message: the lengths and null counts, and the bytes.
+#[derive(PartialEq)]
+struct StoredColumn<'a> {
+    nodes: Vec<FieldNode>,
+    buffers: Vec<&'a [u8]>,
 }
 
 impl Block {
@@ -97,19 +104,18 @@ impl Block {
             && matches!((self.stored(column), other.stored(column)), (Some(a), Some(b)) if a == b)
     }
 
-    /// A column's nodes, as lengths and null counts, and its buffers as they lie.
-    fn stored(&self, column: usize) -> Option<(Vec<(i64, i64)>, Vec<&[u8]>)> {
+    fn stored(&self, column: usize) -> Option<StoredColumn<'_>> {
         let batch = self.message.header().header_as_record_batch()?;
         let span = self.span(batch, column).ok()?;
         let nodes = batch.nodes()?.iter().take(span.nodes.end).skip(span.nodes.start);
-        let nodes = nodes.map(|node| (node.length(), node.null_count())).collect();
+        let nodes = nodes.copied().collect();
         let buffers = batch.buffers()?.iter().take(span.buffers.end).skip(span.buffers.start);
         let bytes = |place: &Place| {
             let start = usize::try_from(place.offset()).ok()?;
             let len = usize::try_from(place.length()).ok()?;
             self.message.body.get(start..start.checked_add(len)?)
         };
-        Some((nodes, buffers.map(bytes).collect::<Option<_>>()?))
+        Some(StoredColumn { nodes, buffers: buffers.map(bytes).collect::<Option<_>>()? })
     }
 
     fn span(&self, batch: FlatBatch<'_>, column: usize) -> Result<ColumnSpan, IpcError> {
