@@ -101,7 +101,7 @@ impl Block {
         Arc::ptr_eq(&self.schema, &other.schema)
             && Arc::ptr_eq(&self.dictionaries, &other.dictionaries)
             && self.shape.codec == other.shape.codec
-            && matches!((self.stored(column), other.stored(column)), (Some(a), Some(b)) if a == b)
+            && self.stored(column).is_some_and(|ours| other.stored(column) == Some(ours))
     }
 
     fn stored(&self, column: usize) -> Option<StoredColumn<'_>> {
@@ -197,6 +197,7 @@ mod tests {
     use arrow_array::builder::{ListBuilder, StringBuilder};
     use arrow_array::types::Int8Type;
     use arrow_array::{BooleanArray, DictionaryArray, Int64Array, StringArray, StringViewArray};
+    use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
     use crate::chunk::{Chunk, ChunkContent};
@@ -239,8 +240,6 @@ mod tests {
     /// Method: three batches of one stream; the column of counts differs in the last, the others do not.
     #[test]
     fn a_column_that_is_stored_alike_is_known_by_its_bytes() {
-        use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-
         for codec in Codec::ALL {
             let options = IpcWriteOptions::default();
             let options = options.try_with_compression(codec.compression_type()).unwrap();

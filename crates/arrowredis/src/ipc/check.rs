@@ -92,7 +92,7 @@ pub(super) struct ColumnSpan {
 }
 
 impl ColumnSpan {
-    /// Looks it up in a batch that was checked against these fields.
+    /// Looks it up in a batch that was checked against these fields; `column` is a place among them.
     pub(super) fn of(
         column: usize,
         batch: FlatBatch<'_>,

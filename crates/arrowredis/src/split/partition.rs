@@ -15,7 +15,6 @@ use crate::error::{Error, FileError};
 use crate::ipc::block::Block;
 use crate::ipc::source::Source;
 use crate::ipc::{Codec, IpcError};
-
 use crate::report::PartitionedBy;
 
 use super::assigned::{Assigned, Divided, Part, Places};
