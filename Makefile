@@ -12,7 +12,7 @@ test: redis
 
 # What pyarrow wrote, read by us, and the reverse. Builds what `cargo test` has built already.
 interop: redis
-	cargo build --locked -p arrowredis-cli
+	cargo test --workspace --locked --no-run --quiet
 	scripts/interop
 
 # What is different from server to server, on the newest Valkey. Builds what `cargo test` has built.

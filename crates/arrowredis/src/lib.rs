@@ -15,8 +15,8 @@
 //! A dataset has a *manifest* that lists its chunks with their checksums. It appears as a whole, in
 //! place of the one before, and a reader gets all of one or all of the other.
 //!
-//! The verbs are async functions on a tokio runtime. They compute on its blocking threads and
-//! print nothing; each returns a [`report`].
+//! The verbs are async functions on a tokio runtime. They compute on threads of their own, one a core,
+//! read and write files on the runtime's blocking threads, and print nothing; each returns a [`report`].
 //!
 //! # Example
 //! Generates a dataset, stores it and reads part of it back:

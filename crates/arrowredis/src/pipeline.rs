@@ -4,9 +4,11 @@
 //! thread that panics ends its stream with an error.
 
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use futures::stream::{self, Stream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -51,7 +53,33 @@ where
     })
 }
 
-/// Runs a job that blocks or computes on a thread for such jobs.
+/// Threads that only compute, one a core. More would take turns on the same cores, and each would have its own
+/// decompressor and its own part of the allocator to fill the caches with.
+static COMPUTING: OnceLock<Option<Runtime>> = OnceLock::new();
+
+fn computing() -> Option<&'static Runtime> {
+    let build = || Builder::new_current_thread().max_blocking_threads(cores()).build().ok();
+    COMPUTING.get_or_init(build).as_ref()
+}
+
+/// Runs a job that computes and waits for nothing, as soon as one of as many threads as there are cores is
+/// free: those that were handed over first come first.
+pub(crate) async fn compute<T, E>(
+    job: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Error>
+where
+    T: Send + 'static,
+    E: Send + 'static + Into<Error>,
+{
+    let done = match computing() {
+        Some(threads) => threads.spawn_blocking(job),
+        // Too many threads are better than none.
+        None => spawn_blocking(job),
+    };
+    done.await?.map_err(Into::into)
+}
+
+/// Runs a job that reads or writes files on a thread for such jobs.
 pub(crate) async fn run<T, E>(
     job: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Error>
@@ -64,8 +92,40 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use futures::StreamExt;
+
+    /// Method: each job waits until as many are running as may, so that the bound is reached, and sees
+    /// that it is not passed.
+    #[tokio::test]
+    async fn as_many_jobs_compute_as_there_are_cores() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let job = |_| {
+            compute(|| {
+                let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+                MOST.fetch_max(running, Ordering::SeqCst);
+                while MOST.load(Ordering::SeqCst) < cores() {
+                    std::thread::yield_now();
+                }
+                RUNNING.fetch_sub(1, Ordering::SeqCst);
+                Ok::<_, Error>(())
+            })
+        };
+        futures::future::try_join_all((0..20 * cores()).map(job)).await.unwrap();
+        assert_eq!(MOST.load(Ordering::SeqCst), cores());
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_job_is_an_error_and_the_threads_go_on() {
+        for _ in 0..3 * cores() {
+            let failed = compute(|| -> Result<(), Error> { panic!("broken") }).await;
+            assert!(matches!(failed, Err(Error::Worker(_))));
+        }
+        assert_eq!(compute(|| Ok::<_, Error>(7)).await.unwrap(), 7);
+    }
 
     #[tokio::test]
     async fn a_panic_of_the_producer_is_an_error_and_not_an_early_end() {

@@ -163,7 +163,7 @@ async fn describe<S: ChunkStore>(
                 let why = "it was there a moment ago".to_owned();
                 return Err(DataError::Missing { key, why }.into());
             };
-            let described = pipeline::run(move || describe_one(id, value, key)).await;
+            let described = pipeline::compute(move || describe_one(id, value, key)).await;
             drop(permit);
             described
         })

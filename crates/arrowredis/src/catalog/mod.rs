@@ -71,7 +71,7 @@ pub(crate) async fn look_up<S: ChunkStore>(
 
 /// Large manifests take milliseconds, so another thread decodes.
 pub(crate) async fn decode(value: Buffer) -> Result<Result<Entry, ManifestError>, Error> {
-    pipeline::run(move || Ok::<_, Error>(Entry::decode(value))).await
+    pipeline::compute(move || Ok::<_, Error>(Entry::decode(value))).await
 }
 
 /// The dataset that a name stands for, an alias followed once.

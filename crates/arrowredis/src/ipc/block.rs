@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
 use std::slice::from_ref;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::check::{BatchShape, ColumnSpan, check_batch};
 use super::dictionaries::Dictionaries;
 use super::guard::guard;
 use super::message::Message;
+use super::reread::Rereader;
 use super::schema::{SchemaMessage, children, refuse_header};
 use super::unpack::{Unpacked, unpack};
 use super::{Codec, IpcError};
@@ -52,6 +54,15 @@ impl Block {
         let fields = schema.schema.fields();
         let shape = check_batch(batch, &message.body, fields, message.version(), message.at)?;
         Ok(Self { schema, dictionaries, message, shape })
+    }
+
+    /// The same block, its body read from the file that it lies in.
+    ///
+    /// # Errors
+    /// As [`Rereader::read`].
+    pub(crate) fn reread(&self, rereader: &Rereader) -> io::Result<Self> {
+        let body = rereader.read(&self.message.body, |_| {})?;
+        Ok(Self { message: self.message.with_body(body), ..self.clone() })
     }
 
     pub(crate) fn rows(&self) -> u64 {

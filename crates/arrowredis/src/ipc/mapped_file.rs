@@ -1,4 +1,4 @@
-//! Maps a file into memory: the one place with `unsafe`.
+//! Maps a file into memory. Beside `region/slab.rs` the one place with `unsafe`.
 #![expect(unsafe_code, reason = "mapping a file is unsafe by nature; the proof stands at the call")]
 
 use std::fs::File;

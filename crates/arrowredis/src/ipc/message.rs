@@ -74,6 +74,11 @@ impl Message {
         Ok(Next::Message(Self { at: place, metadata, body, verified }, end))
     }
 
+    /// The same message with the same bytes as its body, which lie elsewhere.
+    pub(super) fn with_body(&self, body: Buffer) -> Self {
+        Self { body, ..self.clone() }
+    }
+
     /// The metadata as a flatbuffer table.
     pub(crate) fn header(&self) -> FlatMessage<'_> {
         self.verified.as_ref()

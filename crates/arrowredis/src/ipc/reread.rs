@@ -9,13 +9,12 @@ use std::ops::Range;
 
 use arrow_buffer::Buffer;
 
-use crate::checksum::RunningChecksum;
 use crate::region::Region;
 
 /// Parts that are shorter are left where they lie: 128 KiB.
 const LONG: usize = 128 << 10;
 
-/// Bytes that are read at once: they are summed up while they are in a core's own cache, which is 256 KiB
+/// Bytes that are read at once: they are looked at while they are in a core's own cache, which is 256 KiB
 /// or more, and there is half of it for what else goes on.
 #[cfg(unix)]
 const AT_ONCE: usize = 128 << 10;
@@ -35,36 +34,37 @@ impl Rereader {
         Self { file, mapped: start..start + map.len() }
     }
 
-    /// The same bytes, read if they are a long part of the file, and summed up.
+    /// The same bytes, read if they are a long part of the file. `seen` is given all of them in order, when
+    /// they have just been read.
     ///
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
     #[cfg(unix)]
-    pub(crate) fn read(&self, piece: &Buffer, sum: &mut RunningChecksum) -> io::Result<Buffer> {
+    pub(crate) fn read(&self, piece: &Buffer, mut seen: impl FnMut(&[u8])) -> io::Result<Buffer> {
         use std::os::unix::fs::FileExt;
 
         let at = piece.as_ptr() as usize;
         if piece.len() < LONG || !self.mapped.contains(&at) {
-            sum.add(piece);
+            seen(piece);
             return Ok(piece.clone());
         }
         let mut region = Region::take(piece.len())?;
         let mut from = (at - self.mapped.start) as u64;
         for some in region.chunks_mut(AT_ONCE) {
             self.file.read_exact_at(some, from)?;
-            sum.add(some);
+            seen(some);
             from += some.len() as u64;
         }
         Ok(region.freeze(piece.len()))
     }
 
-    /// The same bytes, summed up.
+    /// The same bytes. `seen` is given them, too.
     ///
     /// # Errors
     /// None.
     #[cfg(not(unix))]
-    pub(crate) fn read(&self, piece: &Buffer, sum: &mut RunningChecksum) -> io::Result<Buffer> {
-        sum.add(piece);
+    pub(crate) fn read(&self, piece: &Buffer, mut seen: impl FnMut(&[u8])) -> io::Result<Buffer> {
+        seen(piece);
         Ok(piece.clone())
     }
 }
@@ -75,7 +75,6 @@ mod tests {
 
     use super::super::mapped_file;
     use super::*;
-    use crate::checksum::Checksum;
 
     #[test]
     fn long_pieces_are_read_and_others_left_where_they_lie() {
@@ -87,9 +86,9 @@ mod tests {
         let rereader = Rereader::new(file, &map);
         let mapped = |piece: &Buffer| rereader.mapped.contains(&(piece.as_ptr() as usize));
         let read = |piece: &Buffer| {
-            let mut sum = RunningChecksum::default();
-            let read = rereader.read(piece, &mut sum).unwrap();
-            assert_eq!(sum.finish(), Checksum::of(piece));
+            let mut seen = Vec::new();
+            let read = rereader.read(piece, |some| seen.extend_from_slice(some)).unwrap();
+            assert_eq!(seen, piece.as_slice());
             read
         };
         for at in [LONG, 77, 0] {
@@ -109,6 +108,6 @@ mod tests {
         let (map, _pages, _unmapped) = mapped_file::map(&file).unwrap();
         file.set_len(LONG as u64).unwrap();
         let rereader = Rereader::new(file, &map);
-        assert!(rereader.read(&map, &mut RunningChecksum::default()).is_err() || cfg!(not(unix)));
+        assert!(rereader.read(&map, |_| {}).is_err() || cfg!(not(unix)));
     }
 }

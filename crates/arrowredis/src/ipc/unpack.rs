@@ -124,7 +124,7 @@ pub(super) fn unpack(
         end += buffer.len().next_multiple_of(ALIGNMENT);
     }
     let failed = |error: io::Error| damaged(error.to_string());
-    let mut region = Region::take(end).map_err(failed)?;
+    let mut region = Region::take_to_stay(end).map_err(failed)?;
     for (buffer, start) in packed.iter().zip(&places) {
         buffer.unpack(codec, &mut region[*start..][..buffer.len()]).map_err(failed)?;
     }

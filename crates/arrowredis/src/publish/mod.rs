@@ -130,8 +130,11 @@ impl<S: ChunkStore> Publication<S> {
         planned: &Planned,
         claim: &Claim<S>,
     ) -> Result<Old, Error> {
-        claim.probe().await?;
-        let old = Old::look(store, dataset, options.replace).await?;
+        // Three questions that do not depend on each other, and each takes a way there and back.
+        let look = Old::look(store, dataset, options.replace);
+        let (probed, old, room) = futures::join!(claim.probe(), look, store.room());
+        probed?;
+        let old = old?;
         let drop_first = options.replace == Replace::DropFirst;
         let (chunks, replaced) = (planned.chunks, if drop_first { 0 } else { old.keys() });
         if chunks.saturating_mul(3).saturating_add(replaced) > MOST_WORDS {
@@ -141,7 +144,7 @@ impl<S: ChunkStore> Publication<S> {
         }
         // Before anything is dropped: what is refused now leaves the old dataset.
         let reclaimed = if drop_first { old.bytes } else { Some(0) };
-        room::check(store, options, planned, reclaimed).await?;
+        room::check(store.address(), room?, options, planned, reclaimed)?;
         if drop_first { old.drop(claim).await } else { Ok(old) }
     }
 

@@ -1,7 +1,7 @@
 //! Whether a dataset fits into the store, before anything of it is sent.
 
 use crate::error::Error;
-use crate::store::{ChunkStore, Room};
+use crate::store::Room;
 
 use super::{Planned, PublishError, PublishOptions};
 
@@ -14,18 +14,19 @@ const NOTHING: &str = "noeviction";
 /// Policies that begin so drop only keys that have a time to live.
 const ONLY_MORTAL: &str = "volatile-";
 
-/// Compares what is needed with what there is, and with what will be `reclaimed` before: bytes of a
-/// dataset that is dropped first, `None` if nobody knows how many.
+/// Compares what is needed with what there is in the store of this address, and with what will be
+/// `reclaimed` before: bytes of a dataset that is dropped first, `None` if nobody knows how many.
 ///
 /// # Errors
 /// [`PublishError::NoRoom`] when it cannot fit.
-pub(super) async fn check<S: ChunkStore>(
-    store: &S,
+pub(super) fn check(
+    store: &str,
+    room: Option<Room>,
     options: &PublishOptions,
     planned: &Planned,
     reclaimed: Option<u64>,
 ) -> Result<(), Error> {
-    let Some(room) = store.room().await? else {
+    let Some(room) = room else {
         tracing::debug!("the store does not tell how much room there is");
         return Ok(());
     };
@@ -33,7 +34,7 @@ pub(super) async fn check<S: ChunkStore>(
         tracing::warn!(
             "{} may drop chunks when it is full: maxmemory-policy is {}; set noeviction, or the \
              dataset can become unreadable at any time",
-            store.address(),
+            store,
             room.eviction
         );
     }
@@ -44,14 +45,14 @@ pub(super) async fn check<S: ChunkStore>(
         tracing::warn!(
             "{} is too full to hold the dataset without dropping other keys, and while it is being \
              stored it may drop chunks of it, too: maxmemory-policy is {}",
-            store.address(),
+            store,
             room.eviction
         );
     }
     if needed <= free {
         return Ok(());
     }
-    let (store, used) = (store.address().to_owned(), room.used);
+    let (store, used) = (store.to_owned(), room.used);
     Err(PublishError::NoRoom { store, needed, used, reclaimed, limit }.into())
 }
 

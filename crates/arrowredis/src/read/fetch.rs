@@ -119,7 +119,7 @@ pub(super) fn chunks<S: ChunkStore>(
         })
         .map_ok(move |parsed| {
             let source = Arc::clone(&decoding);
-            pipeline::run(move || source.decode(parsed))
+            pipeline::compute(move || source.decode(parsed))
         })
         .try_buffered(pipeline::jobs())
         .or_else(move |error| Arc::clone(&explaining).explain(error))
@@ -220,7 +220,7 @@ impl<S: ChunkStore> Source<S> {
             (chunk, checked)
         };
         let check_all = || Ok::<_, Error>(request.into_iter().zip(found).map(check_one).collect());
-        pipeline::run(check_all).await
+        pipeline::compute(check_all).await
     }
 
     /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.

@@ -120,6 +120,10 @@ pub async fn read_table<S: ChunkStore>(
 /// Within [`ReadOptions::byte_budget`] it fetches and decodes ahead of the caller while it is
 /// polled. Returns once the first chunk is decoded.
 ///
+/// Buffers that were compressed lie next to those of other batches, up to 16 MiB in one piece, which is
+/// given back when the last batch with a part in it is dropped. Who keeps a few batches of many for long
+/// should copy their rows.
+///
 /// # Errors
 /// As [`read_table`], here or as an item of the stream, which ends after it. [`DataError::Replaced`]
 /// when the dataset is replaced after the first batch was handed out: what was handed out is all of

@@ -72,7 +72,7 @@ impl Output {
         let chunks = stream::once(std::future::ready(Ok(first))).chain(chunks).boxed();
         let dictionaries = Arc::new(Mutex::new(dictionaries));
         let mut encoded = jobs(chunks, Arc::clone(&dictionaries), codec)
-            .map_ok(|jobs| pipeline::run(move || jobs.into_iter().map(Job::encode).collect()))
+            .map_ok(|jobs| pipeline::compute(move || jobs.into_iter().map(Job::encode).collect()))
             .try_buffered(pipeline::jobs())
             .boxed();
         while let Some(encoded) = encoded.try_next().await? {
@@ -106,7 +106,7 @@ fn jobs(
 ) -> impl Stream<Item = Result<Vec<Job>, Error>> + Send {
     chunks.and_then(move |some| {
         let dictionaries = Arc::clone(&dictionaries);
-        pipeline::run(move || {
+        pipeline::compute(move || {
             let mut dictionaries = lock(&dictionaries);
             some.into_iter().map(|chunk| dictionaries.prepare(chunk, codec)).collect()
         })

@@ -95,18 +95,32 @@ impl Form {
         rereader: &Rereader,
     ) -> Result<Chunk, FileError> {
         let mut sum = RunningChecksum::default();
-        let pieces = value.pieces().iter().map(|piece| rereader.read(piece, &mut sum));
-        let pieces = pieces.collect::<io::Result<Vec<_>>>();
-        let failed = |source| FileError::Open { path: self.path.to_path_buf(), source };
-        let payload = (pieces.map_err(failed)?, value.len()).into();
+        let pieces = value.pieces().iter().map(|piece| rereader.read(piece, |some| sum.add(some)));
+        let pieces = pieces.collect::<io::Result<Vec<_>>>().map_err(self.unreadable())?;
+        let payload = (pieces, value.len()).into();
         Ok(Chunk { id, rows, checksum: sum.finish(), payload })
+    }
+
+    /// The same part. One whose bytes are all about to be looked at is read, and not where it is mapped:
+    /// nobody looks at them again.
+    fn near(&self, part: &Part) -> Result<Part, FileError> {
+        match (part, &self.rereader) {
+            (Part::Whole(block), Some(rereader)) => {
+                block.reread(rereader).map(Part::Whole).map_err(self.unreadable())
+            }
+            _ => Ok(part.clone()),
+        }
+    }
+
+    fn unreadable(&self) -> impl Fn(io::Error) -> FileError + '_ {
+        |source| FileError::Open { path: self.path.to_path_buf(), source }
     }
 
     fn value(&self, part: &Part) -> Result<Payload, Error> {
         let value = match (part, self.codec) {
             (Part::Whole(block), None) => Chunk::forwarded(block),
             _ => {
-                let batch = part.decode(&self.path)?;
+                let batch = self.near(part)?.decode(&self.path)?;
                 Chunk::encoded(&batch, &part.metadata(), self.codec_of(part))
             }
         };

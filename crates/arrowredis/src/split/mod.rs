@@ -188,7 +188,7 @@ fn make_chunks(
         async move {
             let chunk = match part {
                 Either::Left(chunk) => chunk,
-                Either::Right(assigned) => pipeline::run(move || form.chunk(&assigned)).await?,
+                Either::Right(assigned) => pipeline::compute(move || form.chunk(&assigned)).await?,
             };
             let permit = budget.acquire(chunk.payload.len() as u64).await;
             Ok((chunk, permit))

@@ -49,7 +49,7 @@ pub(crate) async fn survey(
         Ok((seen, None)) => Either::Left(future::ready(Ok(seen))),
         Ok((seen, Some(most))) => {
             let form = form.clone();
-            Either::Right(pipeline::run(move || {
+            Either::Right(pipeline::compute(move || {
                 Ok::<_, Error>(Seen { measured: measure(&assigned, &form, most)?, ..seen })
             }))
         }

@@ -201,7 +201,7 @@ impl<S: ChunkStore> Sides<'_, S> {
             }
         };
         let file = Arc::clone(&self.file);
-        let in_file = pipeline::run(move || part.decode(&file)).await?;
+        let in_file = pipeline::compute(move || part.decode(&file)).await?;
         let mut row = 0;
         for entry in entries {
             // The chunks' rows add up to those that are in memory.
@@ -225,7 +225,7 @@ impl<S: ChunkStore> Sides<'_, S> {
         let value = sound_value(self.store, &self.dataset, &self.edition, entry).await?;
         let value = value.map_err(Mismatch::into_error)?;
         let file = Arc::clone(&self.file);
-        pipeline::run(move || {
+        pipeline::compute(move || {
             let damaged = |source| DataError::Damaged { key: key.clone(), source };
             let content = ChunkContent::parse(value, None).map_err(damaged)?;
             let stored = content.decode().map_err(damaged)?;

@@ -95,7 +95,7 @@ async fn compare_rows(
         };
         let columns = schema.fields().clone();
         let job = move || Ok::<_, Error>(first_difference(&stretch1, &stretch2, &columns));
-        if let Some(Found { row, column, value1, value2 }) = pipeline::run(job).await? {
+        if let Some(Found { row, column, value1, value2 }) = pipeline::compute(job).await? {
             let row = first.saturating_add(row as u64);
             return Ok(Some(Difference::Value { row, column, value1, value2 }));
         }
@@ -152,7 +152,9 @@ impl Side {
             .map_ok(move |block| {
                 let failed = content(&named);
                 let bytes = block.message.body.len() as u64;
-                pipeline::run(move || block.decode().map(|batch| (batch, bytes)).map_err(failed))
+                pipeline::compute(move || {
+                    block.decode().map(|batch| (batch, bytes)).map_err(failed)
+                })
             })
             .try_buffered(pipeline::cores());
         let stretches = batches
@@ -164,7 +166,7 @@ impl Side {
             .map_ok(move |(stretch, bytes)| {
                 let failed = content(&path);
                 let what = "values cannot be compared";
-                pipeline::run(move || {
+                pipeline::compute(move || {
                     let plain =
                         plain_batch(&stretch).map_err(IpcError::arrow(what)).map_err(failed)?;
                     Ok::<_, Error>((plain, bytes))
