@@ -254,6 +254,7 @@ def _small_chunks(tools):
             Step(read, OURS, tools.read(), rows=rows),
         ]),
         Lane(_seed(tools, SMALL_CHUNKS, split, read, file, "zstd")),
+        Lane([Step(read, DECOMPRESS, [tools.ceiling, "decompress", tools.file(file)])]),
         *_ceilings(tools, SMALL_CHUNKS, split, read, file, settings=((1, 64),)),
     ])
 
