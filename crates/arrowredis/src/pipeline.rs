@@ -95,10 +95,11 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::checksum::Checksum;
     use futures::StreamExt;
 
-    /// Method: each job waits until as many are running as may, so that the bound is reached, and sees
-    /// that it is not passed.
+    /// Method: each job waits until as many are running as may, so that the bound is reached, and then works
+    /// for long enough that others would begin beside it if they might.
     #[tokio::test]
     async fn as_many_jobs_compute_as_there_are_cores() {
         static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -110,6 +111,7 @@ mod tests {
                 while MOST.load(Ordering::SeqCst) < cores() {
                     std::thread::yield_now();
                 }
+                std::hint::black_box(Checksum::of(&vec![0; 4 << 20]));
                 RUNNING.fetch_sub(1, Ordering::SeqCst);
                 Ok::<_, Error>(())
             })
