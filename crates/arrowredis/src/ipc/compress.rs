@@ -163,7 +163,7 @@ impl Packed {
 
 /// Whether compressing all of a buffer is worth a try, by a part of it.
 fn promises(buffer: &[u8], codec: Codec) -> io::Result<bool> {
-    if buffer.len() < TRIAL_FROM_BYTES || repeats(buffer) {
+    if buffer.len() < TRIAL_FROM_BYTES {
         return Ok(true);
     }
     let mut trial = Vec::with_capacity(TRIAL_WINDOWS * WINDOW_BYTES);
@@ -174,7 +174,7 @@ fn promises(buffer: &[u8], codec: Codec) -> io::Result<bool> {
     }
     let mut compressed = vec![0; most_bytes(trial.len())];
     let compressed = compress_into(&mut compressed, &trial, codec)?;
-    Ok(saves(compressed, trial.len()))
+    Ok(saves(compressed, trial.len()) || repeats(buffer))
 }
 
 /// Whether one of the first words comes again further on. In bytes that do not compress none does.
