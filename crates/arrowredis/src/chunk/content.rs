@@ -25,7 +25,7 @@ pub(crate) struct ChunkContent {
 }
 
 /// A schema and dictionaries that several chunks repeat, parsed and decoded once for all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Common {
     schema: Arc<SchemaMessage>,
     dictionaries: Option<Arc<Dictionaries>>,

@@ -3,7 +3,7 @@
 //! Two stages, each with half of the byte budget: requests in flight, then decoding on all cores.
 //! A second budget of its own lets a decoder never wait for bytes that only it could free.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
@@ -51,14 +51,21 @@ impl ReadChunk {
     }
 }
 
-/// Values of one request, as they came.
+/// Values of one request that are what the manifest says, their messages checked.
 struct Fetched {
-    values: Vec<(Located, Buffer)>,
+    values: Vec<Value>,
     permit: Permit,
 }
 
-/// Values of one request, their messages checked.
-struct Parsed {
+/// A value, with what parsing it gave. What is wrong with it is told in the order of the plan.
+struct Value {
+    chunk: Located,
+    bytes: u64,
+    content: Result<ChunkContent, DataError>,
+}
+
+/// Values of one request that belong to the dataset.
+struct Agreed {
     contents: Vec<ChunkContent>,
     ids: Vec<ChunkId>,
     fetched: Permit,
@@ -76,7 +83,6 @@ pub(super) fn chunks<S: ChunkStore>(
     let first = target.edition.as_ref().map(|edition| First {
         key: manifest_key(&target.dataset),
         schema: Arc::clone(&edition.schema),
-        common: None,
     });
     let source = Source {
         store: store.clone(),
@@ -85,6 +91,7 @@ pub(super) fn chunks<S: ChunkStore>(
         unlisted: target.unlisted,
         allow_missing: options.allow_missing,
         tally,
+        common: Mutex::new(None),
     };
     let in_flight = ByteBudget::new(options.byte_budget / 2);
     let to_take = ByteBudget::new(options.byte_budget / 2);
@@ -105,21 +112,21 @@ pub(super) fn chunks<S: ChunkStore>(
         .map(move |(request, permit)| Arc::clone(&fetching).fetch(request, permit))
         .buffered(options.concurrency.max(1))
         .scan(first, move |first, fetched| {
-            let parsed = fetched.and_then(|fetched| source.parse(fetched, first));
-            future::ready(Some(parsed))
+            let agreed = fetched.and_then(|fetched| source.agree(fetched, first));
+            future::ready(Some(agreed))
         })
-        .and_then(move |(parsed, fetched)| {
+        .and_then(move |(agreed, fetched)| {
             let budget = to_take.clone();
             async move {
-                let bytes = parsed.iter().map(|(_, content)| content.bytes_to_decode()).sum();
+                let bytes = agreed.iter().map(|(_, content)| content.bytes_to_decode()).sum();
                 let decoded = budget.acquire(bytes).await;
-                let (ids, contents) = parsed.into_iter().unzip();
-                Ok(Parsed { contents, ids, fetched, decoded })
+                let (ids, contents) = agreed.into_iter().unzip();
+                Ok(Agreed { contents, ids, fetched, decoded })
             }
         })
-        .map_ok(move |parsed| {
+        .map_ok(move |agreed| {
             let source = Arc::clone(&decoding);
-            pipeline::compute(move || source.decode(parsed))
+            pipeline::compute(move || source.decode(agreed))
         })
         .try_buffered(pipeline::jobs())
         .or_else(move |error| Arc::clone(&explaining).explain(error))
@@ -150,12 +157,11 @@ fn requests(located: Vec<Located>, most: usize) -> Vec<Vec<Located>> {
     requests
 }
 
-/// The schema that all chunks must have, where it stands, and what the last chunk shares with the
-/// next: the manifest, or without one the first chunk.
+/// The schema that all chunks must have and where it stands: the manifest, or without one the first
+/// chunk.
 struct First {
     key: String,
     schema: SchemaRef,
-    common: Option<Common>,
 }
 
 /// What all stages know.
@@ -166,6 +172,9 @@ struct Source<S> {
     unlisted: Option<Unlisting>,
     allow_missing: bool,
     tally: Arc<Tally>,
+    /// What the chunk that was parsed last shares with the next one. Jobs beside each other may each
+    /// parse their own; they only lose time.
+    common: Mutex<Option<Common>>,
 }
 
 impl<S: ChunkStore> Source<S> {
@@ -184,14 +193,22 @@ impl<S: ChunkStore> Source<S> {
             found => found?,
         };
         let mut values = Vec::with_capacity(found.len());
-        for (chunk, checked) in Arc::clone(&self).check(request, found).await? {
-            if let Some(value) = self.sound(&chunk, checked).await? {
-                values.push((chunk, value));
+        for checked in Arc::clone(&self).check(request, found).await? {
+            match checked {
+                Ok(value) => values.push(value),
+                Err(chunk) => {
+                    if let Some(value) = self.search(&chunk).await? {
+                        let source = Arc::clone(&self);
+                        let parse = move || Ok::<_, Error>(source.parse(chunk, value));
+                        values.push(pipeline::compute(parse).await?);
+                    }
+                }
             }
         }
-        let bytes: u64 = values.iter().map(|(_, value)| value.len() as u64).sum();
-        if let Some((first, _)) = values.first() {
-            tracing::debug!(first = self.key(first.id), chunks = values.len(), bytes, "fetched");
+        let bytes: u64 = values.iter().map(|value| value.bytes).sum();
+        if let Some(first) = values.first() {
+            let first = self.key(first.chunk.id);
+            tracing::debug!(first, chunks = values.len(), bytes, "fetched");
         }
         self.tally.replied(values.len() as u64, bytes);
         Ok(Fetched { values, permit })
@@ -205,33 +222,40 @@ impl<S: ChunkStore> Source<S> {
         }
     }
 
-    /// Holds the values against the manifest, on another core: the next ones are received meanwhile.
+    /// Holds the values against the manifest and parses those that agree with it, on another core: the
+    /// next ones are received meanwhile. Chunks without such a value are handed back.
     async fn check(
         self: Arc<Self>,
         request: Vec<Located>,
         found: Vec<Option<Buffer>>,
-    ) -> Result<Vec<(Located, Result<Buffer, Mismatch>)>, Error> {
+    ) -> Result<Vec<Result<Value, Located>>, Error> {
         let check_one = move |(chunk, value): (Located, Option<Buffer>)| {
-            let key = self.key(chunk.id);
             let checked = match &chunk.entry {
-                Some(entry) => check(entry, &key, value),
-                None => value.ok_or(Mismatch::Absent { key }),
+                Some(entry) => check(entry, &self.key(chunk.id), value).ok(),
+                None => value,
             };
-            (chunk, checked)
+            match checked {
+                Some(value) => Ok(self.parse(chunk, value)),
+                None => Err(chunk),
+            }
         };
         let check_all = || Ok::<_, Error>(request.into_iter().zip(found).map(check_one).collect());
         pipeline::compute(check_all).await
     }
 
-    /// The chunk's value if it is what the manifest says; nothing if it is not and need not be.
-    async fn sound(
-        &self,
-        chunk: &Located,
-        checked: Result<Buffer, Mismatch>,
-    ) -> Result<Option<Buffer>, Error> {
-        if let Ok(value) = checked {
-            return Ok(Some(value));
-        }
+    /// Checks the messages of a value.
+    fn parse(&self, chunk: Located, value: Buffer) -> Value {
+        let bytes = value.len() as u64;
+        let common = || self.common.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = common().clone();
+        let content = ChunkContent::parse(value, known.as_ref())
+            .map_err(|source| DataError::Damaged { key: self.key(chunk.id), source })
+            .inspect(|content| *common() = Some(content.common()));
+        Value { chunk, bytes, content }
+    }
+
+    /// The chunk's value from wherever else it may be; nothing if there is none and need not be.
+    async fn search(&self, chunk: &Located) -> Result<Option<Buffer>, Error> {
         let (Some(edition), Some(entry)) = (&self.edition, &chunk.entry) else {
             if self.allow_missing {
                 self.tally.missing(self.key(chunk.id));
@@ -255,43 +279,40 @@ impl<S: ChunkStore> Source<S> {
         }
     }
 
-    /// Checks the messages of each value, its rows, and that all have the same schema.
-    fn parse(
+    /// Checks the rows of each value, and that all have the same schema.
+    fn agree(
         &self,
         fetched: Fetched,
         first: &mut Option<First>,
     ) -> Result<(Vec<(ChunkId, ChunkContent)>, Permit), Error> {
-        let mut parsed = Vec::with_capacity(fetched.values.len());
-        for (chunk, value) in fetched.values {
-            let bytes = value.len() as u64;
-            match self.parse_one(&chunk, value, first) {
-                Ok(content) => parsed.push((chunk.id, content)),
+        let mut agreed = Vec::with_capacity(fetched.values.len());
+        for Value { chunk, bytes, content } in fetched.values {
+            match content.and_then(|content| self.agree_one(&chunk, content, first)) {
+                Ok(content) => agreed.push((chunk.id, content)),
                 Err(error) => self.leave_out(chunk.id, bytes, error)?,
             }
         }
-        Ok((parsed, fetched.permit))
+        Ok((agreed, fetched.permit))
     }
 
-    fn parse_one(
+    fn agree_one(
         &self,
         chunk: &Located,
-        value: Buffer,
+        content: ChunkContent,
         first: &mut Option<First>,
     ) -> Result<ChunkContent, DataError> {
-        let common = first.as_ref().and_then(|first| first.common.as_ref());
-        let content = ChunkContent::parse(value, common)
-            .map_err(|source| DataError::Damaged { key: self.key(chunk.id), source })?;
-        let first = first.get_or_insert_with(|| First {
-            key: self.key(chunk.id),
-            schema: Arc::clone(&content.schema.schema),
-            common: None,
-        });
-        if let Some(difference) = schema_difference(&first.schema, &content.schema.schema) {
-            let (key, first) = (self.key(chunk.id), first.key.clone());
-            return Err(DataError::SchemaDiffers { key, first, difference });
+        let schema = &content.schema.schema;
+        let first = first
+            .get_or_insert_with(|| First { key: self.key(chunk.id), schema: Arc::clone(schema) });
+        if !Arc::ptr_eq(&first.schema, schema) {
+            if let Some(difference) = schema_difference(&first.schema, schema) {
+                let (key, first) = (self.key(chunk.id), first.key.clone());
+                return Err(DataError::SchemaDiffers { key, first, difference });
+            }
+            // The next ones have the very same.
+            first.schema = Arc::clone(schema);
         }
         self.check_rows(chunk, &content)?;
-        first.common = Some(content.common());
         Ok(content)
     }
 
@@ -314,12 +335,12 @@ impl<S: ChunkStore> Source<S> {
         }
     }
 
-    fn decode(&self, parsed: Parsed) -> Result<Vec<ReadChunk>, Error> {
+    fn decode(&self, agreed: Agreed) -> Result<Vec<ReadChunk>, Error> {
         let started = Instant::now();
-        let (fetched, decoded) = (Arc::new(parsed.fetched), Arc::new(parsed.decoded));
-        let mut chunks = Vec::with_capacity(parsed.contents.len());
+        let (fetched, decoded) = (Arc::new(agreed.fetched), Arc::new(agreed.decoded));
+        let mut chunks = Vec::with_capacity(agreed.contents.len());
         let mut rows = 0;
-        for (id, content) in parsed.ids.into_iter().zip(parsed.contents) {
+        for (id, content) in agreed.ids.into_iter().zip(agreed.contents) {
             let batches = match content.decode() {
                 Ok(batches) => batches,
                 Err(source) => {
