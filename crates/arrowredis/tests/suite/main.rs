@@ -41,8 +41,20 @@ mod generated;
 /// Comparing files.
 mod verifying;
 
-/// Datasets appear and go as a whole, wherever a writer dies or is held up.
+/// Datasets appear and go as a whole, or the writer is told why not.
 mod publishing;
+
+/// Writers that die or are held up between any two requests.
+mod held_up;
+
+/// One reader while its dataset is replaced or removed.
+mod overlapping;
+
+/// Times to live: of all keys of a dataset or of none.
+mod lifetimes;
+
+/// Names, copies, removals, adoption and lists of datasets.
+mod catalog;
 
 /// Readers that overlap one replacement after another: never a blend, never a false alarm.
 mod races;

@@ -2,6 +2,7 @@
 
 pub(crate) mod arbitrary;
 pub(crate) mod stepping;
+pub(crate) mod two;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
