@@ -174,6 +174,7 @@ fn promises(buffer: &[u8], codec: Codec) -> io::Result<bool> {
     }
     let mut compressed = vec![0; most_bytes(trial.len())];
     let compressed = compress_into(&mut compressed, &trial, codec)?;
+    // The trial looks at less of the buffer, and mostly is enough.
     Ok(saves(compressed, trial.len()) || repeats(buffer))
 }
 

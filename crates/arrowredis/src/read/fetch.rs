@@ -24,7 +24,7 @@ use crate::store::{ChunkStore, StoreError};
 
 use super::ReadOptions;
 use super::locate::{Edition, Located, Target, Unlisting};
-use super::recheck::{Mismatch, check, look_again};
+use super::recheck::{Mismatch, is_listed, look_again};
 use super::tally::Tally;
 
 /// Bytes of small chunks that one request asks for. The server builds the whole reply before it
@@ -230,11 +230,9 @@ impl<S: ChunkStore> Source<S> {
         found: Vec<Option<Buffer>>,
     ) -> Result<Vec<Result<Value, Located>>, Error> {
         let check_one = move |(chunk, value): (Located, Option<Buffer>)| {
-            let checked = match &chunk.entry {
-                Some(entry) => check(entry, &self.key(chunk.id), value).ok(),
-                None => value,
-            };
-            match checked {
+            let is_it =
+                |value: &Buffer| chunk.entry.as_ref().is_none_or(|entry| is_listed(entry, value));
+            match value.filter(is_it) {
                 Some(value) => Ok(self.parse(chunk, value)),
                 None => Err(chunk),
             }
@@ -304,13 +302,9 @@ impl<S: ChunkStore> Source<S> {
         let schema = &content.schema.schema;
         let first = first
             .get_or_insert_with(|| First { key: self.key(chunk.id), schema: Arc::clone(schema) });
-        if !Arc::ptr_eq(&first.schema, schema) {
-            if let Some(difference) = schema_difference(&first.schema, schema) {
-                let (key, first) = (self.key(chunk.id), first.key.clone());
-                return Err(DataError::SchemaDiffers { key, first, difference });
-            }
-            // The next ones have the very same.
-            first.schema = Arc::clone(schema);
+        if let Some(difference) = schema_difference(&first.schema, schema) {
+            let (key, first) = (self.key(chunk.id), first.key.clone());
+            return Err(DataError::SchemaDiffers { key, first, difference });
         }
         self.check_rows(chunk, &content)?;
         Ok(content)

@@ -50,20 +50,19 @@ impl Mismatch {
     }
 }
 
-/// The value, if it has the length and the checksum of the manifest.
-pub(crate) fn check(
-    entry: &ChunkEntry,
-    key: &str,
-    value: Option<Buffer>,
-) -> Result<Buffer, Mismatch> {
-    let key = key.to_owned();
+/// Whether the value has the length and the checksum of the manifest.
+pub(crate) fn is_listed(entry: &ChunkEntry, value: &[u8]) -> bool {
+    value.len() as u64 == entry.bytes && Checksum::of(value) == entry.checksum
+}
+
+/// The value that is at a key, if it is the chunk; if not, in what it differs.
+fn check(entry: &ChunkEntry, key: String, value: Option<Buffer>) -> Result<Buffer, Mismatch> {
     let Some(value) = value else { return Err(Mismatch::Absent { key }) };
+    if is_listed(entry, &value) {
+        return Ok(value);
+    }
     let (expected, found) = if value.len() as u64 == entry.bytes {
-        let checksum = Checksum::of(&value);
-        if checksum == entry.checksum {
-            return Ok(value);
-        }
-        (format!("the checksum {}", entry.checksum), checksum.to_string())
+        (format!("the checksum {}", entry.checksum), Checksum::of(&value).to_string())
     } else {
         (format!("{} bytes", entry.bytes), format!("{} bytes", value.len()))
     };
@@ -81,14 +80,14 @@ pub(crate) async fn sound_value<S: ChunkStore>(
     entry: &ChunkEntry,
 ) -> Result<Result<Buffer, Mismatch>, Error> {
     let key = chunk_key(dataset, entry.id);
-    let value = match store.get(vec![key.clone()]).await {
+    let value = match store.get(vec![key]).await {
         // Something else than a value stands there; the second look says so.
         Err(StoreError::NotAChunk { .. }) => None,
         found => found?.pop().flatten(),
     };
-    match check(entry, &key, value) {
-        Ok(value) => Ok(Ok(value)),
-        Err(_) => look_again(store, dataset, edition, entry).await,
+    match value.filter(|value| is_listed(entry, value)) {
+        Some(value) => Ok(Ok(value)),
+        None => look_again(store, dataset, edition, entry).await,
     }
 }
 
@@ -109,7 +108,7 @@ pub(crate) async fn look_again<S: ChunkStore>(
     // Renaming goes one way, from staged to own: in this order none can slip through.
     for key in [staged_key(dataset, entry.id, edition.id), own.clone()] {
         let found = match store.get(vec![key.clone()]).await {
-            Ok(mut values) => check(entry, &key, values.pop().flatten()),
+            Ok(mut values) => check(entry, key, values.pop().flatten()),
             Err(StoreError::NotAChunk { .. }) => Err(Mismatch::Differs {
                 key,
                 expected: "a string value".to_owned(),
