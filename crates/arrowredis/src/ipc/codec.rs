@@ -10,7 +10,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
-    /// Zstandard, written at [`Codec::ZSTD_LEVEL`].
+    /// Zstandard, written at [`Codec::ZSTD_LEVEL`], without its search for repetitions where a buffer has
+    /// few.
     Zstd,
     /// LZ4 frames.
     Lz4,

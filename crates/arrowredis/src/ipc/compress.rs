@@ -1,14 +1,12 @@
 //! The buffers of a message, each compressed or left as it is.
 //!
-//! The format lets a buffer of a compressed batch stand as it is, behind a length of -1. Random bits,
-//! measurements and timestamps hardly shrink: compressing them would cost whoever writes a good part of
-//! the time, and whoever reads would unpack them every time. Which buffers are such is found out here.
+//! The format lets a buffer of a compressed batch stand as it is, behind a length of -1. Which method suits
+//! a buffer is found out by the trial.
 //!
 //! Source: [`BodyCompressionMethod`] of the format's Message.fbs.
 //!
 //! [`BodyCompressionMethod`]: https://github.com/apache/arrow/blob/main/format/Message.fbs
 
-use std::cell::RefCell;
 use std::io;
 
 use arrow_buffer::Buffer;
@@ -17,39 +15,18 @@ use arrow_ipc::{
     RecordBatch as FlatBatch, root_as_message,
 };
 use flatbuffers::FlatBufferBuilder;
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::compress_bound;
 
 use super::check::STORED;
 use super::encode::EncodedMessage;
 use super::layout::ALIGNMENT;
+use super::method::most_packed;
 use super::table::copy_table;
-use super::{Codec, IpcError, lz4};
+use super::trial::{method_for, saves};
+use super::{Codec, IpcError};
 use crate::region::Region;
 
 /// Bytes of the length before each buffer.
 const PREFIX_BYTES: usize = 8;
-
-/// A buffer is compressed when that saves one part in so many: what a reader gains by fewer bytes is then
-/// about what unpacking them costs it.
-const LEAST_SAVING: usize = 10;
-
-/// How much of a long buffer is compressed as a trial: so many windows of so many bytes, from its
-/// beginning to its end. Together they hold enough for the frequency of bytes to show.
-const TRIAL_WINDOWS: usize = 3;
-const WINDOW_BYTES: usize = 4 << 10;
-
-/// Buffers shorter than this are compressed without a trial, which would take a quarter as long.
-const TRIAL_FROM_BYTES: usize = 4 * TRIAL_WINDOWS * WINDOW_BYTES;
-
-/// How far the trial looks for a word of its own that comes again: as far back as zstd's level 1 does.
-/// Repetitions that are farther apart than a window show in no window.
-const REPETITION_BYTES: usize = 512 << 10;
-
-thread_local! {
-    /// Dear to make and cheap to use again.
-    static ZSTD: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-}
 
 /// The same message with its buffers compressed, where that makes them smaller.
 ///
@@ -119,8 +96,7 @@ impl<'a> Pieces<'a> {
 
 /// Most bytes that a buffer takes, with what stands before it and after it.
 fn most_bytes(len: usize) -> usize {
-    // A frame of LZ4 has 4 bytes for each 64 KiB at least and some 20 more, less than zstd's bound adds.
-    compress_bound(len).saturating_add(2 * ALIGNMENT)
+    most_packed(len).saturating_add(2 * ALIGNMENT)
 }
 
 impl Packed {
@@ -129,9 +105,9 @@ impl Packed {
         if buffer.is_empty() {
             return self.place(start);
         }
-        if promises(buffer, codec)? {
+        if let Some(method) = method_for(buffer, codec)? {
             self.append(&i64::try_from(buffer.len()).map_err(io::Error::other)?.to_le_bytes());
-            let compressed = compress_into(&mut self.region[self.end..], buffer, codec)?;
+            let compressed = method.pack(buffer, &mut self.region[self.end..])?;
             if saves(compressed, buffer.len()) {
                 self.end += compressed;
                 return self.place(start);
@@ -158,57 +134,6 @@ impl Packed {
     fn append(&mut self, bytes: &[u8]) {
         self.region[self.end..][..bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
-    }
-}
-
-/// Whether compressing all of a buffer is worth a try, by a part of it.
-fn promises(buffer: &[u8], codec: Codec) -> io::Result<bool> {
-    if buffer.len() < TRIAL_FROM_BYTES {
-        return Ok(true);
-    }
-    let mut trial = Vec::with_capacity(TRIAL_WINDOWS * WINDOW_BYTES);
-    let last = buffer.len() - WINDOW_BYTES;
-    for window in 0..TRIAL_WINDOWS {
-        let at = last / (TRIAL_WINDOWS - 1) * window;
-        trial.extend_from_slice(&buffer[at..at + WINDOW_BYTES]);
-    }
-    let mut compressed = vec![0; most_bytes(trial.len())];
-    let compressed = compress_into(&mut compressed, &trial, codec)?;
-    // The trial looks at less of the buffer, and mostly is enough.
-    Ok(saves(compressed, trial.len()) || repeats(buffer))
-}
-
-/// Whether one of the first words comes again further on. In bytes that do not compress none does.
-fn repeats(buffer: &[u8]) -> bool {
-    let (words, _) = buffer.as_chunks::<8>();
-    let words = &words[..words.len().min(REPETITION_BYTES / 8)];
-    let Some((first, rest)) = words.split_first_chunk::<4>() else { return false };
-    let first = first.map(u64::from_ne_bytes);
-    // Without an early end within some of them, many are compared at a time.
-    rest.chunks(512).any(|some| {
-        some.iter().fold(false, |found, word| found | first.contains(&u64::from_ne_bytes(*word)))
-    })
-}
-
-fn saves(compressed: usize, whole: usize) -> bool {
-    compressed <= whole - whole.div_ceil(LEAST_SAVING)
-}
-
-/// Fills memory with what the codec makes of some bytes; returns how much that is.
-fn compress_into(to: &mut [u8], bytes: &[u8], codec: Codec) -> io::Result<usize> {
-    match codec {
-        Codec::Zstd => ZSTD.with_borrow_mut(|compressor| {
-            let compressor = match compressor {
-                Some(compressor) => compressor,
-                None => compressor.insert(Compressor::new(Codec::ZSTD_LEVEL)?),
-            };
-            compressor.compress_to_buffer(bytes, to)
-        }),
-        Codec::Lz4 => lz4::pack(bytes, to),
-        Codec::Uncompressed => {
-            to.get_mut(..bytes.len()).ok_or(io::ErrorKind::WriteZero)?.copy_from_slice(bytes);
-            Ok(bytes.len())
-        }
     }
 }
 

@@ -39,7 +39,9 @@ mod compress;
 mod error;
 mod guard;
 mod lz4;
+mod method;
 mod table;
+mod trial;
 mod unfolding;
 mod unpack;
 
