@@ -20,7 +20,7 @@ const LEAST_FOUND: usize = 20;
 
 /// Three windows of so many bytes are compressed as a trial. Together they hold enough for the frequency
 /// of bytes to show.
-const WINDOW_BYTES: usize = 4 << 10;
+const WINDOW_BYTES: usize = 2 << 10;
 
 /// Buffers shorter than this are compressed without a trial, which would take more than a quarter as long.
 const TRIAL_FROM_BYTES: usize = 4 * 3 * WINDOW_BYTES;
@@ -160,7 +160,7 @@ mod tests {
     fn what_is_not_searched_would_hardly_be_smaller() {
         let packed = |buffer: &[u8], method| packed(buffer, method).unwrap();
         for most in [3, 10, 100, 1_000, 100_000, 10_000_000] {
-            for words in [12_288, 50_000, 200_000] {
+            for words in [6_144, 12_288, 50_000, 200_000] {
                 let buffer = buffer(words, |at| random(at) % most);
                 let chosen = method(&buffer, Codec::Zstd);
                 let chosen = chosen.map_or(buffer.len(), |method| packed(&buffer, method));
