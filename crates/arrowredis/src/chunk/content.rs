@@ -124,6 +124,31 @@ mod tests {
         ChunkContent::parse(Buffer::from_vec(value), None)?.decode()
     }
 
+    /// Method: every flip and cut again, of a value that is read by itself and after a whole one.
+    #[test]
+    fn what_is_known_changes_nothing_of_what_is_read() {
+        let chunk = Chunk::encode(ChunkId::new(0, 0), &batch(), Codec::Zstd).unwrap();
+        let whole = chunk.payload.to_vec();
+        let first = ChunkContent::parse(Buffer::from_vec(whole.clone()), None).unwrap();
+        let known = first.common();
+        let after =
+            |value: &[u8]| ChunkContent::parse(Buffer::from_vec(value.to_vec()), Some(&known));
+        let again = after(&whole).unwrap();
+        assert!(Arc::ptr_eq(&first.schema, &again.schema));
+        assert!(Arc::ptr_eq(&first.blocks[0].dictionaries, &again.blocks[0].dictionaries));
+
+        let flipped = (0..whole.len() * 8).map(|bit| {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped
+        });
+        let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for value in flipped.chain(cut) {
+            let known = after(&value).and_then(|content| content.decode());
+            assert_eq!(known.ok(), read(value).ok());
+        }
+    }
+
     /// Without a checksum some damage cannot be seen, but none gets past the checks into a panic.
     #[test]
     fn no_flip_or_cut_of_a_value_panics() {

@@ -42,17 +42,6 @@ impl SchemaMessage {
         Ok(Arc::new(Self { schema, dictionaries, message }))
     }
 
-    /// Like [`Self::parse`], but hands back `known` when the message repeats it byte for byte.
-    pub(crate) fn parse_or_reuse(
-        message: Message,
-        known: Option<&Arc<Self>>,
-    ) -> Result<Arc<Self>, IpcError> {
-        match known {
-            Some(known) if known.message.metadata == message.metadata => Ok(Arc::clone(known)),
-            _ => Self::parse(message),
-        }
-    }
-
     pub(crate) fn dictionary(&self, id: i64) -> Option<&DictionaryField> {
         self.dictionaries.iter().find(|field| field.id == id)
     }

@@ -22,7 +22,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Reads the schema at the start of `bytes`; `known` is handed back if it is the same.
+    /// Reads the schema at the start of `bytes`, or takes the known one if the same bytes stand there.
     pub(crate) fn open(
         bytes: Buffer,
         known: Option<&Arc<SchemaMessage>>,
@@ -31,10 +31,14 @@ impl Stream {
             let start = format!("\"{}\"", bytes[..bytes.len().min(12)].escape_ascii());
             return Err(IpcError::NotArrow { len: bytes.len(), start });
         }
+        if let Some(known) = known
+            && let Some(first) = known.message.repeated_by(&bytes)
+        {
+            return Ok(Self { schema: Arc::clone(known), bytes, first });
+        }
         match Message::read(&bytes, 0)? {
             Next::Message(message, first) => {
-                let schema = SchemaMessage::parse_or_reuse(message, known)?;
-                Ok(Self { schema, bytes, first })
+                Ok(Self { schema: SchemaMessage::parse(message)?, bytes, first })
             }
             Next::End(_) => {
                 Err(IpcError::invalid("the first message", 0, "a schema", "the end of the stream"))
