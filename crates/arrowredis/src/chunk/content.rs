@@ -136,6 +136,9 @@ mod tests {
         let again = after(&whole).unwrap();
         assert!(Arc::ptr_eq(&first.schema, &again.schema));
         assert!(Arc::ptr_eq(&first.blocks[0].dictionaries, &again.blocks[0].dictionaries));
+        // As formats before 0.15 begin.
+        let old = &whole[4..];
+        assert!(Arc::ptr_eq(&first.schema, &after(old).unwrap().schema));
 
         let flipped = (0..whole.len() * 8).map(|bit| {
             let mut flipped = whole.clone();
@@ -143,7 +146,7 @@ mod tests {
             flipped
         });
         let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
-        for value in flipped.chain(cut) {
+        for value in flipped.chain(cut).chain([old.to_vec()]) {
             let known = after(&value).and_then(|content| content.decode());
             assert_eq!(known.ok(), read(value).ok());
         }

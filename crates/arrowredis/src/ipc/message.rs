@@ -76,7 +76,8 @@ impl Message {
 
     /// Where the next one begins, if this one, which has no body, begins `bytes` as it stands.
     pub(super) fn repeated_by(&self, bytes: &[u8]) -> Option<usize> {
-        let (length, rest) = bytes.strip_prefix(&CONTINUATION)?.split_first_chunk::<4>()?;
+        let framed = bytes.strip_prefix(&CONTINUATION).unwrap_or(bytes);
+        let (length, rest) = framed.split_first_chunk::<4>()?;
         let length = usize::try_from(i32::from_le_bytes(*length)).ok()?;
         let is_it = length == self.metadata.len() && rest.starts_with(&self.metadata);
         (is_it && self.body.is_empty()).then(|| bytes.len() - rest.len() + length)

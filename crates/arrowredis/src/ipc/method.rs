@@ -29,8 +29,7 @@ pub(super) enum Method {
     Lz4,
     /// A frame of zstd at the level that is written.
     Zstd,
-    /// A frame of zstd that codes bytes by how often each occurs, and looks for no repetitions. That takes
-    /// a third of the time, and half to read.
+    /// A frame of zstd that codes bytes by how often each occurs, and looks for no repetitions.
     ZstdLiterals,
 }
 

@@ -104,8 +104,8 @@ pub(super) fn chunks<S: ChunkStore>(
     let explaining = Arc::clone(&source);
     let ending = Arc::clone(&source);
 
-    let bytes = BYTES_PER_REQUEST.min(options.byte_budget / REQUESTS_IN_BUDGET);
-    stream::iter(requests(target.chunks, options.pipeline.max(1), bytes))
+    let most_bytes = BYTES_PER_REQUEST.min(options.byte_budget / REQUESTS_IN_BUDGET);
+    stream::iter(requests(target.chunks, options.pipeline.max(1), most_bytes))
         .then(move |request| {
             let budget = in_flight.clone();
             async move {

@@ -237,7 +237,8 @@ fn a_stream_fetches_no_further_than_its_budget() {
         assert_eq!(stream.schema().unwrap().fields().len(), 10);
         let first = stream.try_next().await.unwrap().unwrap();
         assert_eq!(first.num_rows(), 2_000);
-        // Half of the budget is for fetched bytes, of which one chunk's were given back.
+        // Half of the budget is for fetched bytes, of which one chunk's were given back. Chunks are not
+        // all of the same length.
         let fetched = stream.report().bytes;
         assert!(fetched <= budget / 2 + chunk + 1024, "{fetched} of {budget}");
         let rest: Vec<_> = stream.try_collect().await.unwrap();
