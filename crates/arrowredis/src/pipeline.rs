@@ -3,10 +3,12 @@
 //! The caller's executor is never blocked, and nothing that runs elsewhere can be lost unseen: a
 //! thread that panics ends its stream with an error.
 
+use std::iter;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
+use futures::TryStreamExt;
 use futures::stream::{self, Stream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -53,6 +55,56 @@ where
     })
 }
 
+/// Does the same, and hands items over several at once, until they weigh `most` together: to wake another
+/// thread takes as long as to walk a batch or to copy a short value.
+pub(crate) fn produce_together<T, I>(
+    items: I,
+    weigh: impl Fn(&T) -> u64 + Send + 'static,
+    most: u64,
+    ahead: usize,
+) -> impl Stream<Item = Result<T, Error>> + Send
+where
+    T: Send + 'static,
+    I: Iterator<Item = Result<T, Error>> + Send + 'static,
+{
+    produce(groups(items, weigh, most), ahead)
+        .map_ok(|group| stream::iter(group.into_iter().map(Ok)))
+        .try_flatten()
+}
+
+/// Items that weigh `most` together, or all up to an error.
+fn groups<T, E>(
+    mut items: impl Iterator<Item = Result<T, E>>,
+    weigh: impl Fn(&T) -> u64,
+    most: u64,
+) -> impl Iterator<Item = Result<Vec<T>, E>> {
+    let mut error = None;
+    iter::from_fn(move || {
+        if let Some(error) = error.take() {
+            return Some(Err(error));
+        }
+        let (mut group, mut weight) = (Vec::new(), 0u64);
+        loop {
+            match items.next() {
+                Some(Ok(item)) => {
+                    weight = weight.saturating_add(weigh(&item));
+                    group.push(item);
+                    if weight >= most {
+                        break;
+                    }
+                }
+                Some(Err(found)) if group.is_empty() => return Some(Err(found)),
+                Some(Err(found)) => {
+                    error = Some(found);
+                    break;
+                }
+                None => break,
+            }
+        }
+        (!group.is_empty()).then_some(Ok(group))
+    })
+}
+
 /// Threads that only compute, one a core. More would take turns on the same cores, and each would have its own
 /// decompressor and its own part of the allocator to fill the caches with.
 static COMPUTING: OnceLock<Option<Runtime>> = OnceLock::new();
@@ -96,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::checksum::Checksum;
+    use crate::error::OptionsError;
     use futures::StreamExt;
 
     /// Method: each job waits until as many are running as may, so that the bound is reached, and then works
@@ -127,6 +180,38 @@ mod tests {
             assert!(matches!(failed, Err(Error::Worker(_))));
         }
         assert_eq!(compute(|| Ok::<_, Error>(7)).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn groups_weigh_as_much_as_was_asked_and_an_error_comes_after_what_was_before_it() {
+        let items = [1, 2, 9, 3, 3, 3, 1].map(Ok).into_iter().chain([Err("broken"), Ok(5)]);
+        let got: Vec<_> = groups(items, |item| *item, 6).collect();
+        assert_eq!(
+            got,
+            [Ok(vec![1, 2, 9]), Ok(vec![3, 3]), Ok(vec![3, 1]), Err("broken"), Ok(vec![5]),]
+        );
+        assert_eq!(groups([Err::<u64, _>("broken")].into_iter(), |_| 1, 6).count(), 1);
+        assert_eq!(
+            groups([].into_iter(), |_: &u64| 1, 6).collect::<Result<Vec<_>, ()>>(),
+            Ok(vec![])
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_produced_together_comes_in_its_order() {
+        let broken =
+            || OptionsError::OutOfRange { option: "n", found: 0, expected: "1".to_owned() };
+        for most in [0, 1, 10, u64::MAX] {
+            let items =
+                (0..100).map(move |n| if n == 99 { Err(Error::Options(broken())) } else { Ok(n) });
+            let produced = produce_together(items, |n| n % 4, most, ITEMS_AHEAD);
+            let got: Vec<_> = produced.collect().await;
+            assert!(
+                got[..99].iter().map(|item| item.as_ref().unwrap()).copied().eq(0..99),
+                "{most}"
+            );
+            assert!(got.len() == 100 && got[99].is_err(), "{most}");
+        }
     }
 
     #[tokio::test]

@@ -37,6 +37,9 @@ pub use undividable::Undividable;
 /// Chunks that may be read from the file before there is room for them: while one waits, the next is read.
 const CHUNKS_AHEAD: usize = 1;
 
+/// Bytes of small chunks that are handed over together, as if they were one: 512 KiB.
+const BYTES_TOGETHER: u64 = 512 << 10;
+
 /// How to split.
 ///
 /// # Defaults
@@ -129,9 +132,8 @@ async fn split_source<S: ChunkStore>(
         path: Arc::from(input),
         rereader: Some(source.rereader()),
     };
-    let assigned = pipeline::produce(partitioner.clone().assign(&source), pipeline::ITEMS_AHEAD);
     let Survey { work, planned, parts, codec, cuts, first } =
-        survey(assigned, form.clone()).await?;
+        survey(partitioner.clone().assign(&source), form.clone()).await?;
     progress.planned(Work { bytes: file_bytes, ..work });
 
     let schema = Arc::clone(source.schema());
@@ -194,7 +196,14 @@ fn make_chunks(
             Ok((chunk, permit))
         }
     };
-    pipeline::produce(forwarded, CHUNKS_AHEAD).map_ok(make).try_buffer_unordered(pipeline::jobs())
+    let bytes = |part: &Either<Chunk, Assigned>| match part {
+        Either::Left(chunk) => chunk.payload.len() as u64,
+        // It may be long.
+        Either::Right(_) => BYTES_TOGETHER,
+    };
+    pipeline::produce_together(forwarded, bytes, BYTES_TOGETHER, CHUNKS_AHEAD)
+        .map_ok(make)
+        .try_buffer_unordered(pipeline::jobs())
 }
 
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.

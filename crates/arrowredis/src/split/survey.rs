@@ -1,7 +1,7 @@
 //! What a file holds, learnt by walking it once before anything of it is stored.
 
+use futures::TryStreamExt;
 use futures::future::{self, Either};
-use futures::{Stream, TryStreamExt};
 
 use crate::dataset::PartitionId;
 use crate::error::Error;
@@ -14,6 +14,9 @@ use crate::publish::Planned;
 use super::assigned::Assigned;
 use super::divide::{Cuts, Measured, measure};
 use super::form::Form;
+
+/// Parts that are handed from the thread that walks the file together: references into it.
+const PARTS_TOGETHER: u64 = 256;
 
 /// A file's batches, counted.
 #[derive(Debug)]
@@ -40,22 +43,24 @@ struct Seen {
 /// Walks all parts. Only those whose chunks may be too long are decoded, on all cores.
 ///
 /// # Errors
-/// Those of the stream, and [`crate::error::FileError::Undividable`].
+/// Those of the walk, and [`crate::error::FileError::Undividable`].
 pub(crate) async fn survey(
-    assigned: impl Stream<Item = Result<Assigned, Error>> + Send,
+    assigned: impl Iterator<Item = Result<Assigned, Error>> + Send + 'static,
     form: Form,
 ) -> Result<Survey, Error> {
-    let look = move |assigned| match look_at(&assigned, &form) {
-        Ok((seen, None)) => Either::Left(future::ready(Ok(seen))),
-        Ok((seen, Some(most))) => {
+    let looking = form.clone();
+    let look = move |assigned: Result<_, Error>| look_at(assigned?, &looking);
+    let seen = pipeline::produce_together(assigned.map(look), |_| 1, PARTS_TOGETHER, 1);
+    let measured = move |(seen, in_doubt)| match in_doubt {
+        None => Either::Left(future::ready(Ok(seen))),
+        Some((assigned, most)) => {
             let form = form.clone();
             Either::Right(pipeline::compute(move || {
                 Ok::<_, Error>(Seen { measured: measure(&assigned, &form, most)?, ..seen })
             }))
         }
-        Err(error) => Either::Left(future::ready(Err(error))),
     };
-    let mut seen = std::pin::pin!(assigned.map_ok(look).try_buffered(pipeline::cores()));
+    let mut seen = std::pin::pin!(seen.map_ok(measured).try_buffered(pipeline::cores()));
     let (mut work, mut planned) = (Work::default(), Planned::default());
     let (mut parts, mut cuts) = (Vec::new(), Cuts::default());
     let (mut first, mut stored) = (None, None);
@@ -78,12 +83,14 @@ pub(crate) async fn survey(
     Ok(Survey { work, planned, parts, cuts, codec, first: first.unwrap_or(PartitionId(0)) })
 }
 
-/// What is known of a part without decoding it, and the limit that its chunk may be longer than.
-fn look_at(assigned: &Assigned, form: &Form) -> Result<(Seen, Option<u64>), Error> {
-    let Assigned { id, part, .. } = assigned;
+/// What is known of a part without decoding it; the part itself, if its chunk may be longer than a limit,
+/// and that.
+fn look_at(assigned: Assigned, form: &Form) -> Result<(Seen, Option<(Assigned, u64)>), Error> {
+    let Assigned { id, part, .. } = &assigned;
     let bytes = form.least_bytes(part)?;
     let (rows, codec) = (part.rows(), form.codec_of(part));
     let measured = Measured { bytes, cuts: None };
     let seen = Seen { partition: id.partition, rows, codec, measured };
-    Ok((seen, form.limit_in_doubt(part, bytes)))
+    let in_doubt = form.limit_in_doubt(part, bytes);
+    Ok((seen, in_doubt.map(|most| (assigned, most))))
 }

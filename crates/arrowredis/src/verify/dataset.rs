@@ -130,9 +130,8 @@ impl<S: ChunkStore> Sides<'_, S> {
             return Ok(Compared { difference, work });
         }
         let partitioner = Partitioner::new(source.schema(), batches, &self.file);
-        let assigned =
-            pipeline::produce(partitioner.clone().assign(&source), pipeline::ITEMS_AHEAD);
         let form = Form::kept(Arc::clone(&self.file));
+        let assigned = partitioner.clone().assign(&source);
         let Survey { mut parts, first, work: all, .. } = survey(assigned, form).await?;
         partitioner.move_leading(&mut parts, first);
         let chunks = &self.manifest.chunks;
