@@ -152,7 +152,7 @@ impl Bench {
         );
     }
 
-    /// The share of a split that confirming, committing and renaming take: under a new name, and in
+    /// The share of a split that committing and renaming take: under a new name, and in
     /// place of the same, whose memory the server then gives back at the same time.
     fn publishing(&self, file: &Path, most: f64) {
         let (store, name) = (self.store(), name("published"));

@@ -34,7 +34,8 @@ pub fn parse_chunk_key(dataset: &DatasetName, key: &[u8]) -> Option<ChunkId> {
 
 /// The key of a chunk that is stored and not yet under its own name. It lies in the same slot.
 pub fn staged_key(dataset: &DatasetName, id: ChunkId, writing: DatasetId) -> String {
-    format!("{}{STAGED}{writing}", chunk_key(dataset, id))
+    let ChunkId { partition, batch } = id;
+    format!("{dataset}{PART}{:05}{BATCH}{:05}{STAGED}{writing}", partition.0, batch.0)
 }
 
 /// Whether a key is that of a chunk of this dataset, staged or under its own name.

@@ -72,7 +72,7 @@ pub struct SplitReport {
     pub time_to_live_seconds: Option<f64>,
     /// Size of the input file.
     pub file_bytes: u64,
-    /// Part of `seconds`: confirming that all is there, the commit, and renaming.
+    /// Part of `seconds`: the commit, if all is there, and renaming.
     pub publish_seconds: f64,
     /// Time from opening the file to the dataset being in place.
     pub seconds: f64,

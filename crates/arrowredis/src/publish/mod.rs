@@ -3,7 +3,7 @@
 //! ```text
 //! begin     claim the name; look at what stands there; is there room?
 //! stage     every chunk under a name of this writing's own, with a time to live
-//! publish   confirm that all are there -> commit, in one step -> tidy -> give the claim back
+//! publish   commit, in one step, if all are there -> tidy -> give the claim back
 //! ```
 //!
 //! The commit is the only moment that readers see. ARCHITECTURE.md says what they see when a writer
@@ -203,11 +203,7 @@ impl<S: ChunkStore> Publication<S> {
         let manifest = self.manifest(schema, codec);
         let value = Entry::Dataset(manifest.clone()).encode().map_err(Error::Encode)?;
         let mut transition = Transition::claimed(&self.claim, self.steps(&manifest, &value));
-        let committed = match self.confirm(&manifest).await {
-            Ok(()) => self.commit(&mut transition, &manifest).await,
-            Err(error) => Err(error),
-        };
-        match committed {
+        match self.commit(&mut transition, &manifest).await {
             Ok(()) => {}
             Err(error @ Error::Unknown { .. }) => return Err(error),
             Err(error) => {
@@ -312,7 +308,7 @@ impl<S: ChunkStore> Publication<S> {
         }
     }
 
-    /// Asks for every staged chunk's length. A server may have lost what it acknowledged.
+    /// Asks for every staged chunk's length, to say which are not there.
     async fn confirm(&self, manifest: &Manifest) -> Result<(), Error> {
         let key = |entry: &ChunkEntry| staged_key(&self.dataset, entry.id, self.id);
         let Some(lost) = self.lost(manifest, key).await? else { return Ok(()) };
@@ -416,7 +412,7 @@ impl<S: ChunkStore> Publication<S> {
         match transition.commit(&self.old.fingerprint).await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                // What is staged may have gone since it was confirmed.
+                // A server may have lost what it acknowledged.
                 self.confirm(manifest).await?;
                 let (dataset, key) = (self.dataset.to_string(), manifest_key(&self.dataset));
                 Err(PublishError::Overtaken { dataset, key }.into())

@@ -145,7 +145,7 @@ fn write_samples() {
     world.split(&nothing, &name("no-rows")).unwrap();
     save(&world, "no-rows", &nothing);
 
-    // Beginning takes 8 requests, 4 chunks are stored, then come confirmation and commit.
+    // Beginning takes 8 requests, 4 chunks are stored, then the claim is confirmed, and comes the commit.
     let stepping = Stepping::new(world.store(), 14);
     let (named, options) = (
         dataset(&name("not-renamed")),

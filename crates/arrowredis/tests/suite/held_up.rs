@@ -15,7 +15,7 @@ use arrowredis::store::{Change, ChunkStore, Guard, Life};
 use arrowredis::verify::{verify_dataset, verify_dataset_with_file};
 
 use crate::support::stepping::Stepping;
-use crate::support::two::{COMMITTED, CONFIRMED, HOUR, LOOK, Two, file, publishing};
+use crate::support::two::{COMMITTED, HOUR, LOOK, STORED, Two, file, publishing};
 use crate::support::{dataset, wait_until};
 
 /// Goal: wherever a writer dies, readers have the old dataset or the new one, what it leaves behind
@@ -220,19 +220,19 @@ fn a_lost_manifest_of_an_untidied_dataset_leaves_no_blend() {
     assert_eq!(two.standing("d"), Some(&*two.new));
 }
 
-/// Goal: chunks that are gone when the commit is made, although they were confirmed, are no dataset
+/// Goal: chunks that are gone when the commit is made, although they were acknowledged, are no dataset
 /// that replaces a whole one. Method: a writer that is held up in between, while they run out.
 #[test]
 fn chunks_that_run_out_before_the_commit_are_found_out() {
     let two = Two::new();
     let name = dataset("d");
     two.world.split(&two.old, "d").unwrap();
-    let stepping = Stepping::new(two.world.store(), CONFIRMED);
+    let stepping = Stepping::new(two.world.store(), STORED);
     let (options, rival) = (publishing(Replace::WhenStored), two.world.store());
     let result = two.world.wait(async {
         let writing = split(&stepping, &two.new, &name, &options, &Unwatched);
         let losing = async {
-            wait_until("it confirmed", async || stepping.stopped()).await;
+            wait_until("it stored", async || stepping.stopped()).await;
             let staged = rival.keys("d:*staged*").await.unwrap();
             assert_eq!(staged.len(), 4);
             let run_out = staged.into_iter().map(|key| Change::Remove { key }).collect();

@@ -125,7 +125,7 @@ fn a_failed_upload_leaves_nothing_behind() {
 fn chunks_that_the_server_lost_meanwhile_are_found_out() {
     let two = Two::new();
     let name = dataset("d");
-    // Then comes the confirmation.
+    // Then the claim is confirmed, and comes the commit.
     let stepping = Stepping::new(two.world.store(), BEGIN_NEW + 4);
     let (options, rival) = (publishing(Replace::Refuse), two.world.store());
     let result = two.world.wait(async {

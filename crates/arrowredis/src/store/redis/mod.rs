@@ -36,6 +36,7 @@ use crate::chunk::Payload;
 use crate::clock::Timestamp;
 use ::redis::{Cmd, Value, cmd};
 use arrow_buffer::Buffer;
+use futures::future::join;
 
 use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
 use bulk::{Packed, Reply};
@@ -238,14 +239,13 @@ impl RedisStore {
     }
 
     async fn ask_for_limit(&self) -> Result<Limit, StoreError> {
-        let mut command = cmd("CONFIG");
-        command.arg("GET").arg(limits::SETTINGS[0]);
-        let value = self.ask("CONFIG GET", "", command).await;
-        // Asked for one by one: Redis 6 takes a single name.
-        let mut command = cmd("CONFIG");
-        command.arg("GET").arg(limits::SETTINGS[1]);
-        let query = self.ask("CONFIG GET", "", command).await;
-        match (value, query) {
+        let setting = |name| {
+            let mut command = cmd("CONFIG");
+            command.arg("GET").arg(name);
+            self.ask("CONFIG GET", "", command)
+        };
+        // Two questions: Redis 6 takes a single name.
+        match join(setting(limits::SETTINGS[0]), setting(limits::SETTINGS[1])).await {
             (Ok(value), Ok(query)) => Ok(Limit::read(&[value, query])),
             (Err(error), _) | (_, Err(error)) if !error.was_refused() => Err(error),
             // Hosted servers may keep that to themselves.
@@ -301,8 +301,7 @@ impl RedisStore {
         // A server that does not tell only makes dead writers' claims last until they run out.
         let mut client = cmd("CLIENT");
         client.arg("ID");
-        let connection = self.ask("CLIENT ID", key, client).await;
-        match (connection, self.process(key).await) {
+        match join(self.ask("CLIENT ID", key, client), self.process(key)).await {
             (Ok(Value::Int(connection)), Some(process)) => {
                 format!("connection={connection} server={process} {owner}")
             }

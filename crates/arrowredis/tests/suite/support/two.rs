@@ -22,10 +22,10 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) const BEGIN_NEW: usize = 8;
 pub(crate) const BEGIN_REPLACING: usize = 7;
 
-/// Requests until a dataset of four chunks is confirmed to be there with the claim on it, and until it
-/// has replaced another.
-pub(crate) const CONFIRMED: usize = BEGIN_REPLACING + 4 + 2;
-pub(crate) const COMMITTED: usize = CONFIRMED + 1;
+/// Requests until a dataset of four chunks is stored and the claim on it confirmed, and until it has
+/// replaced another.
+pub(crate) const STORED: usize = BEGIN_REPLACING + 4 + 1;
+pub(crate) const COMMITTED: usize = STORED + 1;
 
 /// Requests before a writer looks at what stands there.
 pub(crate) const LOOK: usize = 4;
