@@ -29,6 +29,7 @@ BOUNDS = (GET, SET, OVERWRITE, DECOMPRESS, COMPRESS)
 
 # Connections and requests that are on their way over each.
 CEILING_SETTINGS = ((1, 4), (1, 16), (2, 4))
+SMALL_CEILING_SETTINGS = ((1, 4), (1, 64))
 STARTS = 20
 
 
@@ -255,7 +256,7 @@ def _small_chunks(tools):
         ]),
         Lane(_seed(tools, SMALL_CHUNKS, split, read, file, "zstd")),
         Lane([Step(read, DECOMPRESS, [tools.ceiling, "decompress", tools.file(file)])]),
-        *_ceilings(tools, SMALL_CHUNKS, split, read, file, settings=((1, 64),)),
+        *_ceilings(tools, SMALL_CHUNKS, split, read, file, settings=SMALL_CEILING_SETTINGS),
     ])
 
 

@@ -37,8 +37,9 @@ pub use undividable::Undividable;
 /// Chunks that may be read from the file before there is room for them: while one waits, the next is read.
 const CHUNKS_AHEAD: usize = 1;
 
-/// Bytes of small chunks that are handed over together, as if they were one: 512 KiB.
-const BYTES_TOGETHER: u64 = 512 << 10;
+/// Bytes of small chunks that are handed over together, as if they were one: 256 KiB. More would keep the
+/// server waiting meanwhile.
+const BYTES_TOGETHER: u64 = 256 << 10;
 
 /// How to split.
 ///

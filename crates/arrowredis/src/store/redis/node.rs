@@ -16,7 +16,7 @@ use super::address::Host;
 use super::bulk::{Bulk, lend};
 use super::options::ConnectOptions;
 use super::shared::Shared;
-use super::stream::{self, Both};
+use super::stream::{self, Both, Stream};
 use super::trouble::Trouble;
 use super::wire::Wire;
 
@@ -95,7 +95,7 @@ impl Node {
 
     /// A connection of its own whose server has been greeted and owes no reply, for whoever moves its
     /// bytes.
-    pub(super) async fn greeted(&self) -> Result<Box<dyn Both>, Trouble> {
+    pub(super) async fn greeted(&self) -> Result<Stream, Trouble> {
         self.in_time(self.hand_over()).await
     }
 
@@ -125,7 +125,7 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Wire, Trouble> {
-        self.greet(self.open().await?).await
+        self.greet(self.open().await?.bytes).await
     }
 
     async fn connect_bulk(&self) -> Result<Bulk, Trouble> {
@@ -133,11 +133,13 @@ impl Node {
     }
 
     /// Connects and has the client library greet, which then lets go of the connection.
-    async fn hand_over(&self) -> Result<Box<dyn Both>, Trouble> {
-        let (lent, lender) = lend(self.open().await?);
+    async fn hand_over(&self) -> Result<Stream, Trouble> {
+        let Stream { bytes, round_trip } = self.open().await?;
+        let (lent, lender) = lend(bytes);
         let wire = self.greet(Box::new(lent)).await?;
         wire.cut();
-        lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))
+        let bytes = lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))?;
+        Ok(Stream { bytes, round_trip })
     }
 
     async fn greet(&self, stream: Box<dyn Both>) -> Result<Wire, Trouble> {
@@ -156,7 +158,7 @@ impl Node {
         Ok(wire)
     }
 
-    async fn open(&self) -> Result<Box<dyn Both>, Trouble> {
+    async fn open(&self) -> Result<Stream, Trouble> {
         let stream = match &self.door {
             Door::Host(host) => stream::to_host(host, self.setup.tls.as_ref()).await,
             Door::Socket(path) => stream::to_socket(path).await,
@@ -167,7 +169,7 @@ impl Node {
     /// What a server says that hangs up on whoever comes: that it allows no more connections, or none
     /// from elsewhere. Those words are lost when the greeting cannot be written.
     async fn first_words(&self) -> Option<Trouble> {
-        let mut stream = self.open().await.ok()?;
+        let mut stream = self.open().await.ok()?.bytes;
         let mut words = [0; MOST_WORDS];
         let mut read = ReadBuf::new(&mut words);
         let reading = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut read));

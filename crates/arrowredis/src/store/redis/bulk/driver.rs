@@ -1,8 +1,7 @@
 //! Moves requests and replies of one connection, each in its order, both at once.
 
 use std::io::{self, IoSlice};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ::redis::RedisResult;
 use arrow_buffer::Buffer;
@@ -12,19 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::replies::Replies;
 use super::reply::Reply;
 use super::request::Packed;
-use crate::budget::{ByteBudget, Permit};
+use super::window::Window;
+use crate::budget::Permit;
 use crate::store::redis::stream::Watched;
-
-/// Bytes of values that a server is asked for ahead of those that it sends. It keeps them all: more
-/// would cost it memory that it touches for the first time, fewer would leave a long way empty.
-pub(super) const WINDOW: u64 = 8 << 20;
-
-/// How long a value is taken to be before the first has come: a quarter of the window.
-const FIRST_GUESS: u64 = WINDOW / 4;
-
-/// What part of a longer value's length is forgotten, one in so many, with each shorter one. A manifest
-/// says nothing of the chunks that come after it.
-const FORGETTING: u64 = 8;
 
 /// Bytes of requests that are written together. Longer ones go alone.
 const TOGETHER: usize = 64 << 10;
@@ -37,8 +26,8 @@ pub(super) struct Asked {
     pub(super) to: oneshot::Sender<Answer>,
 }
 
-/// A reply, with its part of the window. Whoever asked gives that back: what nobody has taken yet is not
-/// asked for in greater numbers.
+/// A reply; a value with its part of the window. Whoever asked gives that back: what nobody has taken yet is
+/// not asked for in greater numbers.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) reply: Reply,
@@ -49,21 +38,23 @@ pub(super) struct Answer {
 struct Written {
     before: usize,
     to: oneshot::Sender<Answer>,
-    permit: Option<Permit>,
+    permit: Permit,
 }
 
-/// Writes what is asked and reads what is answered until nobody asks any more.
+/// Writes what is asked and reads what is answered until nobody asks any more, over a way that takes
+/// so long there and back.
 ///
 /// # Errors
 /// When the connection fails. Who still waits is not told.
 pub(super) async fn drive(
     stream: Watched,
     asked: mpsc::UnboundedReceiver<Asked>,
+    round_trip: Duration,
 ) -> RedisResult<()> {
     let (from, to) = split(stream);
     let (written, waiting) = mpsc::unbounded_channel();
-    let usual = Arc::new(AtomicU64::new(FIRST_GUESS));
-    tokio::try_join!(write(to, asked, written, &usual), read(from, waiting, &usual))?;
+    let window = Window::over(round_trip);
+    tokio::try_join!(write(to, asked, written, &window), read(from, waiting, &window))?;
     Ok(())
 }
 
@@ -71,9 +62,8 @@ async fn write(
     mut to: WriteHalf<Watched>,
     mut asked: mpsc::UnboundedReceiver<Asked>,
     written: mpsc::UnboundedSender<Written>,
-    usual: &AtomicU64,
+    window: &Window,
 ) -> RedisResult<()> {
-    let window = ByteBudget::new(WINDOW);
     let mut next = None;
     loop {
         let Some(first) = (match next.take() {
@@ -82,23 +72,18 @@ async fn write(
         }) else {
             return Ok(());
         };
-        let permit = match first.request.is_get {
-            true => Some(window.acquire(usual.load(Ordering::Relaxed)).await),
-            false => None,
-        };
+        let permit = window.acquire(&first.request).await;
+        let mut bytes = first.request.len();
         let mut together = vec![(first, permit)];
-        let mut bytes = together[0].0.request.len();
         while let Ok(more) = asked.try_recv() {
             bytes += more.request.len();
-            let permit = match more.request.is_get {
-                true => window.acquire_now(usual.load(Ordering::Relaxed)),
-                false => None,
-            };
-            if bytes > TOGETHER || (more.request.is_get && permit.is_none()) {
-                next = Some(more);
-                break;
+            match window.acquire_now(&more.request).filter(|_| bytes <= TOGETHER) {
+                Some(permit) => together.push((more, permit)),
+                None => {
+                    next = Some(more);
+                    break;
+                }
             }
-            together.push((more, permit));
         }
         // Nobody waits for those any more.
         together.retain(|(asked, _)| !asked.to.is_closed());
@@ -133,7 +118,7 @@ async fn write_all(
 async fn read(
     from: ReadHalf<Watched>,
     mut waiting: mpsc::UnboundedReceiver<Written>,
-    usual: &AtomicU64,
+    window: &Window,
 ) -> RedisResult<()> {
     let mut replies = Replies::new(from);
     while let Some(Written { before, to, permit }) = waiting.recv().await {
@@ -141,11 +126,13 @@ async fn read(
             replies.next().await?;
         }
         let reply = replies.next().await?;
-        if let Reply::Value(value) = &reply {
-            let before = usual.load(Ordering::Relaxed);
-            let forgotten = before - before / FORGETTING;
-            usual.store(forgotten.max(value.len() as u64), Ordering::Relaxed);
-        }
+        let permit = match &reply {
+            Reply::Value(value) => {
+                window.came(value.len() as u64);
+                Some(permit)
+            }
+            Reply::Other(_) => None,
+        };
         // Whoever asked may have lost interest.
         let _ = to.send(Answer { reply, _permit: permit });
     }
@@ -182,7 +169,7 @@ mod tests {
     async fn no_more_is_asked_for_than_the_window_holds() {
         let (near, mut far) = duplex(1 << 20);
         let (asker, asked) = mpsc::unbounded_channel();
-        let driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
         let mut replies: Vec<_> = (0..9).map(|_| ask(&asker, Packed::get("k"))).collect();
         let one = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
         let mut first = vec![0; 4 * one];
@@ -205,6 +192,36 @@ mod tests {
         driver.await.unwrap().unwrap();
     }
 
+    /// Method: the other end stores nothing until all has come that is sent ahead of its word, which is 384
+    /// KiB, and for each word it gives, it gets one more.
+    #[tokio::test]
+    async fn no_more_is_sent_than_the_server_can_take_in() {
+        for (length, ahead) in [(60 << 10, 6), (1 << 20, 4)] {
+            let (near, mut far) = duplex(64 << 20);
+            let (asker, asked) = mpsc::unbounded_channel();
+            let stream = Watched::new(Box::new(near)).0;
+            let driver = tokio::spawn(drive(stream, asked, Duration::ZERO));
+            let value = Payload::from(vec![7; length]);
+            let one = Packed::set("k", &value, None).len();
+            let mut replies: Vec<_> =
+                (0..ahead + 3).map(|_| ask(&asker, Packed::set("k", &value, None))).collect();
+            for sent in [ahead, 1, 1] {
+                far.read_exact(&mut vec![0; sent * one]).await.unwrap();
+                tokio::task::yield_now().await;
+                assert!(futures::poll!(std::pin::pin!(far.read_u8())).is_pending(), "{length}");
+                far.write_all(b"+OK\r\n").await.unwrap();
+                assert!(matches!(
+                    replies.remove(0).await.unwrap().reply,
+                    Reply::Other(Value::Okay)
+                ));
+            }
+            far.write_all(&b"+OK\r\n".repeat(ahead)).await.unwrap();
+            futures::future::try_join_all(replies).await.unwrap();
+            drop(asker);
+            driver.await.unwrap().unwrap();
+        }
+    }
+
     /// A piece of a payload that says when it is gone.
     struct Piece(oneshot::Sender<()>);
 
@@ -219,7 +236,7 @@ mod tests {
     async fn a_value_is_let_go_of_before_anybody_is_told_that_it_is_stored() {
         let (near, mut far) = duplex(1 << 20);
         let (asker, asked) = mpsc::unbounded_channel();
-        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
         let (piece, mut gone) = oneshot::channel();
         let piece = Buffer::from(bytes::Bytes::from_owner(Piece(piece)));
         let request = Packed::set("k", &Payload::from((vec![piece], 5)), None);
@@ -239,7 +256,7 @@ mod tests {
         let (asker, asked) = mpsc::unbounded_channel();
         drop(ask(&asker, Packed::get("forgotten")));
         let reply = ask(&asker, Packed::get("k"));
-        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked));
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
         let mut sent = vec![0; Packed::get("k").len()];
         far.read_exact(&mut sent).await.unwrap();
         assert!(sent.ends_with(b"$1\r\nk\r\n"));

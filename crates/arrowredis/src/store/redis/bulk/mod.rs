@@ -11,6 +11,7 @@ mod lent;
 mod replies;
 mod reply;
 mod request;
+mod window;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +21,7 @@ use ::redis::RedisError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::line::Line;
-use super::stream::{Both, Watched};
+use super::stream::{Stream, Watched};
 use super::trouble::Trouble;
 use driver::{Asked, checked, drive};
 
@@ -41,13 +42,14 @@ pub(super) struct Bulk {
 
 impl Bulk {
     /// Takes a connection whose server has been greeted and owes no reply.
-    pub(super) fn over(node: &Arc<str>, stream: Box<dyn Both>, timeout: Duration) -> Self {
-        let (stream, progress) = Watched::new(stream);
+    pub(super) fn over(node: &Arc<str>, stream: Stream, timeout: Duration) -> Self {
+        let Stream { bytes, round_trip } = stream;
+        let (stream, progress) = Watched::new(bytes);
         let (asked, to_ask) = mpsc::unbounded_channel();
         let ended = Arc::new(OnceLock::new());
         let told = Arc::clone(&ended);
         let driver = tokio::spawn(async move {
-            if let Err(error) = drive(stream, to_ask).await {
+            if let Err(error) = drive(stream, to_ask, round_trip).await {
                 told.get_or_init(|| error);
             }
         });
