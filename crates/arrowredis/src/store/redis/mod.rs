@@ -230,7 +230,8 @@ impl RedisStore {
 
     /// The longest value that the server takes, asked for once: whoever needs it meanwhile waits.
     async fn limit(&self) -> Limit {
-        let known = self.0.limit.get_or_try_init(|| self.ask_for_limit()).await;
+        // Boxed: every value that is on its way would hold room for a question that is asked once.
+        let known = self.0.limit.get_or_try_init(|| Box::pin(self.ask_for_limit())).await;
         // The next request need not put up with that nobody answered.
         known.copied().unwrap_or_else(|error| {
             tracing::debug!(%error, "the longest value is not known yet");
@@ -380,7 +381,7 @@ impl RedisStore {
                 StoreError::Denied { address, command, key, advice, trouble }
             }
             Some("OOM") => {
-                let used = self.used().await;
+                let used = Box::pin(self.used()).await;
                 StoreError::Full { address, command, key, used, advice, trouble }
             }
             _ if trouble.was_unreachable() => {
@@ -585,5 +586,23 @@ impl ChunkStore for RedisStore {
 
     fn address(&self) -> &str {
         &self.0.address
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of_what_is_returned<A, R>(_: impl FnOnce(A) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// There is a future for each value that is on its way, and it is moved several times before it runs.
+    #[test]
+    fn what_waits_for_a_value_is_small() {
+        type Put = (&'static RedisStore, String, Payload);
+        let put = |(store, key, value): Put| ChunkStore::put(store, key, value, None);
+        let get = |(store, keys): (&'static RedisStore, Vec<String>)| ChunkStore::get(store, keys);
+        let (put, get) = (bytes_of_what_is_returned(put), bytes_of_what_is_returned(get));
+        assert!(put <= 2_048 && get <= 2_048, "{put} and {get} bytes");
     }
 }
