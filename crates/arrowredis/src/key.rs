@@ -16,9 +16,16 @@ const REMOVED: &str = ":removed";
 const PENDING: &str = ":pending";
 const FENCE: &str = "}:fence";
 
+/// Bytes of a staged chunk's key beside the dataset's name, where its numbers have eight digits or fewer.
+const USUAL_BYTES: usize = 72;
+
 /// The key under which a dataset keeps a chunk: numbers of five digits, more when needed.
 pub fn chunk_key(dataset: &DatasetName, id: ChunkId) -> String {
-    format!("{dataset}{PART}{:05}{BATCH}{:05}", id.partition.0, id.batch.0)
+    // Each chunk's is made several times.
+    let mut key = String::with_capacity(dataset.as_str().len() + USUAL_BYTES);
+    // Writing to a String cannot fail.
+    let _ = write!(key, "{dataset}{PART}{:05}{BATCH}{:05}", id.partition.0, id.batch.0);
+    key
 }
 
 /// The chunk that a key names, or `None` when it is not a chunk's key of this dataset.
@@ -34,8 +41,10 @@ pub fn parse_chunk_key(dataset: &DatasetName, key: &[u8]) -> Option<ChunkId> {
 
 /// The key of a chunk that is stored and not yet under its own name. It lies in the same slot.
 pub fn staged_key(dataset: &DatasetName, id: ChunkId, writing: DatasetId) -> String {
-    let ChunkId { partition, batch } = id;
-    format!("{dataset}{PART}{:05}{BATCH}{:05}{STAGED}{writing}", partition.0, batch.0)
+    let mut key = chunk_key(dataset, id);
+    // Writing to a String cannot fail.
+    let _ = write!(key, "{STAGED}{writing}");
+    key
 }
 
 /// Whether a key is that of a chunk of this dataset, staged or under its own name.

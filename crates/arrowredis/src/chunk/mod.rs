@@ -12,7 +12,7 @@ use crate::dataset::ChunkId;
 use crate::ipc::batch_metadata::BatchMetadata;
 use crate::ipc::block::Block;
 use crate::ipc::encode::{encode_batch, encode_schema};
-use crate::ipc::layout::Pieces;
+use crate::ipc::layout::{Length, Pieces};
 use crate::ipc::{Codec, IpcError};
 
 pub(crate) use content::{ChunkContent, Common};
@@ -67,11 +67,18 @@ impl Chunk {
     /// A batch's messages as they lie in a file or stream, not decoded and not copied.
     pub(crate) fn forwarded(block: &Block) -> Result<Payload, IpcError> {
         let mut pieces = Pieces::default();
-        let schema = &block.schema.message;
-        pieces.message(&schema.metadata, from_ref(&schema.body))?;
-        for message in block.dictionaries.messages(&block.schema).chain([&block.message]) {
+        for message in block.messages() {
             pieces.message(&message.metadata, from_ref(&message.body))?;
         }
         Ok(pieces.finish().into())
+    }
+
+    /// How long that value is in bytes.
+    pub(crate) fn forwarded_length(block: &Block) -> Result<u64, IpcError> {
+        let mut length = Length::default();
+        for message in block.messages() {
+            length.message(&message.metadata, message.body.len())?;
+        }
+        Ok(length.finish() as u64)
     }
 }

@@ -31,11 +31,25 @@ pub(crate) struct Block {
     shape: BatchShape,
 }
 
-/// One column of a batch as it lies in its message: the lengths and null counts, and the bytes.
-#[derive(PartialEq)]
-struct StoredColumn<'a> {
+/// One column of a batch as it lies in its message: the lengths and null counts, and the bytes. Two of the
+/// same file that are equal are certain to hold the same values; others may.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredColumn {
+    schema: Arc<SchemaMessage>,
+    dictionaries: Arc<Dictionaries>,
+    codec: Codec,
     nodes: Vec<FieldNode>,
-    buffers: Vec<&'a [u8]>,
+    buffers: Vec<Buffer>,
+}
+
+impl PartialEq for StoredColumn {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.schema, &other.schema)
+            && Arc::ptr_eq(&self.dictionaries, &other.dictionaries)
+            && self.codec == other.codec
+            && self.nodes == other.nodes
+            && self.buffers == other.buffers
+    }
 }
 
 impl Block {
@@ -106,16 +120,14 @@ impl Block {
         Ok(Arc::clone(only.column(0)))
     }
 
-    /// Whether a column is certain to hold the same values as in another batch of the same file, since it
-    /// is stored as the same bytes.
-    pub(crate) fn stores_as(&self, other: &Self, column: usize) -> bool {
-        Arc::ptr_eq(&self.schema, &other.schema)
-            && Arc::ptr_eq(&self.dictionaries, &other.dictionaries)
-            && self.shape.codec == other.shape.codec
-            && self.stored(column).is_some_and(|ours| other.stored(column) == Some(ours))
+    /// The messages of which a stream of this batch alone consists.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        let dictionaries = self.dictionaries.messages(&self.schema);
+        [&self.schema.message].into_iter().chain(dictionaries).chain([&self.message])
     }
 
-    fn stored(&self, column: usize) -> Option<StoredColumn<'_>> {
+    /// A column as it is stored.
+    pub(crate) fn stored(&self, column: usize) -> Option<StoredColumn> {
         let batch = self.message.header().header_as_record_batch()?;
         let span = self.span(batch, column).ok()?;
         let nodes = batch.nodes()?.iter().take(span.nodes.end).skip(span.nodes.start);
@@ -124,9 +136,12 @@ impl Block {
         let bytes = |place: &Place| {
             let start = usize::try_from(place.offset()).ok()?;
             let len = usize::try_from(place.length()).ok()?;
-            self.message.body.get(start..start.checked_add(len)?)
+            let body = &self.message.body;
+            (len <= body.len().checked_sub(start)?).then(|| body.slice_with_length(start, len))
         };
-        Some(StoredColumn { nodes, buffers: buffers.map(bytes).collect::<Option<_>>()? })
+        let buffers = buffers.map(bytes).collect::<Option<_>>()?;
+        let (schema, dictionaries) = (Arc::clone(&self.schema), Arc::clone(&self.dictionaries));
+        Some(StoredColumn { schema, dictionaries, codec: self.shape.codec, nodes, buffers })
     }
 
     fn span(&self, batch: FlatBatch<'_>, column: usize) -> Result<ColumnSpan, IpcError> {
@@ -248,6 +263,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_forwarded_chunk_is_as_long_as_was_said() {
+        for codec in Codec::ALL {
+            for rows in [0, 1, 4_000] {
+                let chunk = Chunk::encode(ChunkId::new(0, 0), &batch(rows), codec).unwrap();
+                let value = Buffer::from_vec(chunk.payload.to_vec());
+                let block = ChunkContent::parse(value, None).unwrap().blocks.remove(0);
+                let length = Chunk::forwarded_length(&block).unwrap();
+                assert_eq!(length, Chunk::forwarded(&block).unwrap().len() as u64);
+                assert_eq!(length, chunk.payload.len() as u64, "{codec} {rows}");
+            }
+        }
+    }
+
     /// Method: three batches of one stream; the column of counts differs in the last, the others do not.
     #[test]
     fn a_column_that_is_stored_alike_is_known_by_its_bytes() {
@@ -264,8 +293,9 @@ mod tests {
             let value = Buffer::from_vec(writer.into_inner().unwrap());
             let blocks = ChunkContent::parse(value, None).unwrap().blocks;
             for at in 0..first.num_columns() {
-                assert!(blocks[0].stores_as(&blocks[1], at), "{codec} {at}");
-                assert_eq!(blocks[1].stores_as(&blocks[2], at), at != 1, "{codec} {at}");
+                let stored: Vec<_> = blocks.iter().map(|block| block.stored(at).unwrap()).collect();
+                assert!(stored[0] == stored[1], "{codec} {at}");
+                assert_eq!(stored[1] == stored[2], at != 1, "{codec} {at}");
             }
         }
     }

@@ -49,6 +49,23 @@ impl Head {
     }
 }
 
+/// How long a stream becomes, message by message.
+#[derive(Debug, Default)]
+pub(crate) struct Length(usize);
+
+impl Length {
+    /// Counts a message with a body of so many bytes.
+    pub(crate) fn message(&mut self, metadata: &[u8], body: usize) -> Result<(), IpcError> {
+        self.0 += Head::at(self.0 as u64, metadata)?.len + body;
+        Ok(())
+    }
+
+    /// Counts the end mark; returns the length in bytes.
+    pub(crate) fn finish(self) -> usize {
+        self.0 + END_OF_STREAM.len()
+    }
+}
+
 /// A stream in the making, as pieces of memory that are not copied together.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {

@@ -45,7 +45,7 @@ impl Form {
     /// How many bytes a part's chunk takes at least, as far as that is known without making it.
     pub(super) fn least_bytes(&self, part: &Part) -> Result<u64, Error> {
         match (part, self.codec) {
-            (Part::Whole(_), None) => self.length(part),
+            (Part::Whole(block), None) => Chunk::forwarded_length(block).map_err(Error::Encode),
             (Part::Whole(block), Some(Codec::Uncompressed)) => {
                 Ok(block.bytes_to_decode().max(block.message.body.len() as u64))
             }

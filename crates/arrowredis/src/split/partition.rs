@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Schema};
 
 use crate::dataset::{BatchIndex, ChunkId, PartitionId};
 use crate::error::{Error, FileError};
-use crate::ipc::block::Block;
+use crate::ipc::block::{Block, StoredColumn};
 use crate::ipc::source::Source;
 use crate::ipc::{Codec, IpcError};
 use crate::report::PartitionedBy;
@@ -38,9 +38,9 @@ pub(crate) struct Partitioner {
     known: Arc<[(PartitionId, u64)]>,
     /// Where batches without rows go: with those before them.
     current: PartitionId,
-    /// The last compressed batch of a single partition, and that: the next one's partition numbers are
-    /// mostly the same few bytes, which need not be unpacked again.
-    before: Option<(Block, PartitionId)>,
+    /// The column of the last compressed batch of a single partition, and that: the next one's partition
+    /// numbers are mostly the same few bytes, which need not be unpacked again.
+    before: Option<(StoredColumn, PartitionId)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -181,8 +181,13 @@ impl Partitioner {
             self.current = partition;
             return Ok(vec![(partition, Part::Whole(block))]);
         }
-        if let Some((_, partition)) =
-            self.before.as_ref().filter(|(before, _)| block.stores_as(before, column))
+        let stored = match block.codec() {
+            // As long to compare as to read.
+            Codec::Uncompressed => None,
+            Codec::Zstd | Codec::Lz4 => block.stored(column),
+        };
+        if let (Some(stored), Some((before, partition))) = (&stored, &self.before)
+            && stored == before
         {
             self.current = *partition;
             return Ok(vec![(*partition, Part::Whole(block))]);
@@ -191,7 +196,7 @@ impl Partitioner {
         let first = PartitionId(values.value(0));
         self.current = PartitionId(values.value(values.len() - 1));
         if values.values().iter().all(|value| *value == first.0) {
-            self.before = (block.codec() != Codec::Uncompressed).then(|| (block.clone(), first));
+            self.before = stored.map(|stored| (stored, first));
             Ok(vec![(first, Part::Whole(block))])
         } else {
             Ok(divide(&values, block))

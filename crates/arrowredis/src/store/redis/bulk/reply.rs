@@ -36,6 +36,8 @@ impl Head {
         let text = line.strip_suffix(b"\r\n").ok_or_else(|| unreadable(line))?;
         match text.split_first() {
             Some((b'$', b"-1")) => Ok(Self::All(Value::Nil)),
+            // What each stored value is answered with; the library clears 8 KiB to read it.
+            Some((b'+', b"OK")) => Ok(Self::All(Value::Okay)),
             Some((b'$', digits)) => length(digits).map(Self::Bytes).ok_or_else(|| unreadable(line)),
             Some((b'+' | b'-' | b':' | b'_', _)) => match parse_redis_value(line) {
                 Ok(value) => Ok(Self::All(value)),
