@@ -107,7 +107,7 @@ impl RedisStore {
         let view = self.0.network.view().await.map_err(connecting)?;
         let node = view.primary(0).map_err(connecting)?;
         let stream = node.greeted().await.map_err(connecting)?;
-        let (mut stream, progress) = Watched::new(stream.bytes);
+        let (mut stream, progress) = Watched::new(stream);
         let timeout = self.0.options.timeout;
         let set = async {
             let value = incompressible(sizes.iter().copied().max().unwrap_or_default());

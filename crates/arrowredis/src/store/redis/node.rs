@@ -16,7 +16,7 @@ use super::address::Host;
 use super::bulk::{Bulk, lend};
 use super::options::ConnectOptions;
 use super::shared::Shared;
-use super::stream::{self, Both, Stream};
+use super::stream::{self, Both};
 use super::trouble::Trouble;
 use super::wire::Wire;
 
@@ -95,8 +95,9 @@ impl Node {
 
     /// A connection of its own whose server has been greeted and owes no reply, for whoever moves its
     /// bytes.
-    pub(super) async fn greeted(&self) -> Result<Stream, Trouble> {
-        self.in_time(self.hand_over()).await
+    pub(super) async fn greeted(&self) -> Result<Box<dyn Both>, Trouble> {
+        let (stream, _) = self.in_time(self.hand_over()).await?;
+        Ok(stream)
     }
 
     /// Gives all its connections up.
@@ -125,21 +126,23 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Wire, Trouble> {
-        self.greet(self.open().await?.bytes).await
+        self.greet(self.open().await?).await
     }
 
     async fn connect_bulk(&self) -> Result<Bulk, Trouble> {
-        Ok(Bulk::over(&self.name, self.hand_over().await?, self.setup.options.timeout))
+        let (stream, round_trip) = self.hand_over().await?;
+        Ok(Bulk::over(&self.name, stream, round_trip, self.setup.options.timeout))
     }
 
-    /// Connects and has the client library greet, which then lets go of the connection.
-    async fn hand_over(&self) -> Result<Stream, Trouble> {
-        let Stream { bytes, round_trip } = self.open().await?;
-        let (lent, lender) = lend(bytes);
+    /// Connects and has the client library greet, which then lets go of the connection. Also returned: how
+    /// long the way there and back takes.
+    async fn hand_over(&self) -> Result<(Box<dyn Both>, Duration), Trouble> {
+        let (lent, lender) = lend(self.open().await?);
         let wire = self.greet(Box::new(lent)).await?;
+        let round_trip = wire.round_trip().await?;
         wire.cut();
-        let bytes = lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))?;
-        Ok(Stream { bytes, round_trip })
+        let stream = lender.take_back().map_err(|error| Trouble::unreachable(&self.name, error))?;
+        Ok((stream, round_trip))
     }
 
     async fn greet(&self, stream: Box<dyn Both>) -> Result<Wire, Trouble> {
@@ -158,7 +161,7 @@ impl Node {
         Ok(wire)
     }
 
-    async fn open(&self) -> Result<Stream, Trouble> {
+    async fn open(&self) -> Result<Box<dyn Both>, Trouble> {
         let stream = match &self.door {
             Door::Host(host) => stream::to_host(host, self.setup.tls.as_ref()).await,
             Door::Socket(path) => stream::to_socket(path).await,
@@ -169,7 +172,7 @@ impl Node {
     /// What a server says that hangs up on whoever comes: that it allows no more connections, or none
     /// from elsewhere. Those words are lost when the greeting cannot be written.
     async fn first_words(&self) -> Option<Trouble> {
-        let mut stream = self.open().await.ok()?.bytes;
+        let mut stream = self.open().await.ok()?;
         let mut words = [0; MOST_WORDS];
         let mut read = ReadBuf::new(&mut words);
         let reading = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut read));

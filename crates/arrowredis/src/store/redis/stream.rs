@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -20,33 +20,21 @@ pub(super) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Both for S {}
 
-/// A connection that was just opened.
-pub(super) struct Stream {
-    pub(super) bytes: Box<dyn Both>,
-    /// How long the way there and back takes: no longer than to connect, but for what it takes to find out
-    /// where to.
-    pub(super) round_trip: Duration,
-}
-
 /// Connects over TCP and, with a connector, TLS.
-pub(super) async fn to_host(host: &Host, tls: Option<&TlsConnector>) -> io::Result<Stream> {
-    let addresses: Vec<_> = lookup_host((host.name.as_str(), host.port)).await?.collect();
-    let began = Instant::now();
-    let tcp = TcpStream::connect(&addresses[..]).await?;
-    let round_trip = began.elapsed();
+pub(super) async fn to_host(host: &Host, tls: Option<&TlsConnector>) -> io::Result<Box<dyn Both>> {
+    let tcp = TcpStream::connect((host.name.as_str(), host.port)).await?;
     // A request is one write; waiting for more to send would only delay it.
     tcp.set_nodelay(true)?;
-    let Some(tls) = tls else { return Ok(Stream { bytes: Box::new(tcp), round_trip }) };
+    let Some(tls) = tls else { return Ok(Box::new(tcp)) };
     let name = ServerName::try_from(host.name.clone())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    Ok(Stream { bytes: Box::new(tls.connect(name, tcp).await?), round_trip })
+    Ok(Box::new(tls.connect(name, tcp).await?))
 }
 
 /// Connects to a socket of this machine.
 #[cfg(unix)]
-pub(super) async fn to_socket(path: &Path) -> io::Result<Stream> {
-    let bytes = Box::new(tokio::net::UnixStream::connect(path).await?);
-    Ok(Stream { bytes, round_trip: Duration::ZERO })
+pub(super) async fn to_socket(path: &Path) -> io::Result<Box<dyn Both>> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
 }
 
 /// There are none here.
@@ -55,7 +43,7 @@ pub(super) async fn to_socket(path: &Path) -> io::Result<Stream> {
 /// Always.
 #[cfg(not(unix))]
 #[expect(clippy::unused_async, reason = "it stands for one that waits")]
-pub(super) async fn to_socket(_: &Path) -> io::Result<Stream> {
+pub(super) async fn to_socket(_: &Path) -> io::Result<Box<dyn Both>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets on this system"))
 }
 

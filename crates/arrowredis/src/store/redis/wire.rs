@@ -1,7 +1,7 @@
 //! One connection to one server. It is used until it breaks or stalls, and never again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
@@ -48,6 +48,17 @@ impl Wire {
         let mut connection = self.connection.clone();
         let reply = self.line.unless_stalled(connection.send_packed_command(command)).await?;
         reply.extract_error().map_err(|error| self.line.trouble(error))
+    }
+
+    /// How long the server takes to answer, and the way there and back. The connection is not what is
+    /// timed: it may end at a proxy.
+    pub(super) async fn round_trip(&self) -> Result<Duration, Trouble> {
+        let asked = Instant::now();
+        match self.ask(&cmd("PING")).await {
+            // A server may not let it be asked, which takes as long.
+            Err(trouble) if !trouble.was_answered() => Err(trouble),
+            Ok(_) | Err(_) => Ok(asked.elapsed()),
+        }
     }
 
     /// Sends commands together and gives each its reply. With `asking`, each says before that it was

@@ -21,7 +21,7 @@ use ::redis::RedisError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::line::Line;
-use super::stream::{Stream, Watched};
+use super::stream::{Both, Watched};
 use super::trouble::Trouble;
 use driver::{Asked, checked, drive};
 
@@ -41,10 +41,15 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    /// Takes a connection whose server has been greeted and owes no reply.
-    pub(super) fn over(node: &Arc<str>, stream: Stream, timeout: Duration) -> Self {
-        let Stream { bytes, round_trip } = stream;
-        let (stream, progress) = Watched::new(bytes);
+    /// Takes a connection whose server has been greeted and owes no reply. The way there and back takes
+    /// `round_trip`.
+    pub(super) fn over(
+        node: &Arc<str>,
+        stream: Box<dyn Both>,
+        round_trip: Duration,
+        timeout: Duration,
+    ) -> Self {
+        let (stream, progress) = Watched::new(stream);
         let (asked, to_ask) = mpsc::unbounded_channel();
         let ended = Arc::new(OnceLock::new());
         let told = Arc::clone(&ended);
