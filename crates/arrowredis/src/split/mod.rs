@@ -34,7 +34,8 @@ pub(crate) use partition::Partitioner;
 pub(crate) use survey::{Survey, survey};
 pub use undividable::Undividable;
 
-/// Chunks that may be read from the file before there is room for them: while one waits, the next is read.
+/// Chunks, or groups of small ones, that may be read from the file before there is room for them: while one
+/// waits, the next is read.
 const CHUNKS_AHEAD: usize = 1;
 
 /// Bytes of small chunks that are handed over together, as if they were one: 256 KiB. More would keep the
@@ -199,7 +200,7 @@ fn make_chunks(
     };
     let bytes = |part: &Either<Chunk, Assigned>| match part {
         Either::Left(chunk) => chunk.payload.len() as u64,
-        // It may be long.
+        // It may be long, and hold a number for each of its rows.
         Either::Right(_) => BYTES_TOGETHER,
     };
     pipeline::produce_together(forwarded, bytes, BYTES_TOGETHER, CHUNKS_AHEAD)

@@ -15,7 +15,8 @@ use super::assigned::Assigned;
 use super::divide::{Cuts, Measured, measure};
 use super::form::Form;
 
-/// Parts that are handed from the thread that walks the file together: references into it.
+/// Parts of which what is known is handed from the thread that walks the file together: some 100 bytes each.
+/// A part that is still needed ends them, since it may hold a number for each of its rows.
 const PARTS_TOGETHER: u64 = 256;
 
 /// A file's batches, counted.
@@ -50,7 +51,8 @@ pub(crate) async fn survey(
 ) -> Result<Survey, Error> {
     let looking = form.clone();
     let look = move |assigned: Result<_, Error>| look_at(assigned?, &looking);
-    let seen = pipeline::produce_together(assigned.map(look), |_| 1, PARTS_TOGETHER, 1);
+    let weigh = |(_, in_doubt): &(Seen, Option<_>)| in_doubt.as_ref().map_or(1, |_| PARTS_TOGETHER);
+    let seen = pipeline::produce_together(assigned.map(look), weigh, PARTS_TOGETHER, 1);
     let measured = move |(seen, in_doubt)| match in_doubt {
         None => Either::Left(future::ready(Ok(seen))),
         Some((assigned, most)) => {
