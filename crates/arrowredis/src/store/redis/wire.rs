@@ -54,8 +54,9 @@ impl Wire {
     /// timed: it may end at a proxy.
     pub(super) async fn round_trip(&self) -> Result<Duration, Trouble> {
         let asked = Instant::now();
-        match self.ask(&cmd("PING")).await {
-            // A server may not let it be asked, which takes as long.
+        // What every user may ask who reads or writes datasets.
+        match self.ask(&cmd("TIME")).await {
+            // To be refused takes as long.
             Err(trouble) if !trouble.was_answered() => Err(trouble),
             Ok(_) | Err(_) => Ok(asked.elapsed()),
         }
