@@ -52,7 +52,8 @@ pub(crate) async fn survey(
     let looking = form.clone();
     let look = move |assigned: Result<_, Error>| look_at(assigned?, &looking);
     let weigh = |(_, in_doubt): &(Seen, Option<_>)| in_doubt.as_ref().map_or(1, |_| PARTS_TOGETHER);
-    let seen = pipeline::produce_together(assigned.map(look), weigh, PARTS_TOGETHER, 1);
+    let looked_at = assigned.map(look);
+    let seen = pipeline::produce_together(looked_at, weigh, PARTS_TOGETHER, pipeline::ITEMS_AHEAD);
     let measured = move |(seen, in_doubt)| match in_doubt {
         None => Either::Left(future::ready(Ok(seen))),
         Some((assigned, most)) => {

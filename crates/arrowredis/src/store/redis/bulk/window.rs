@@ -9,11 +9,11 @@ use crate::budget::{ByteBudget, Permit};
 
 /// Bytes of values that a server is asked for ahead of those that it sends. It keeps them all: more
 /// would cost it memory that it touches for the first time, fewer would leave a long way empty.
-pub(super) const ASKED_AHEAD: u64 = 8 << 20;
+const ASKED_AHEAD: u64 = 8 << 20;
 
 /// Bytes that a server is sent ahead of its word that it has stored them, where the way takes no time: it
 /// then reads what was just written and is still in the processor's caches.
-pub(super) const SENT_AHEAD: u64 = 384 << 10;
+const SENT_AHEAD: u64 = 384 << 10;
 
 /// Bytes that are sent ahead beside those for each second of a way there and back, so that it is never empty:
 /// 10 Gbit/s, which is what a server takes in on its one thread.
