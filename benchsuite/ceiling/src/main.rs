@@ -2,6 +2,7 @@
 //!
 //! - `ceiling get HOST:PORT CONNECTIONS WINDOW`, with a key on each line of stdin
 //! - `ceiling set HOST:PORT CONNECTIONS WINDOW`, with `KEY BYTES` on each line of stdin
+//! - `ceiling forward HOST:PORT WINDOW FILE`, with the same
 //! - `ceiling decompress FILE`
 //! - `ceiling compress FILE LEVEL`
 //!
@@ -11,6 +12,7 @@
 mod arena;
 mod buffers;
 mod codec;
+mod source;
 mod wire;
 
 use std::io::{self, BufRead};
@@ -53,16 +55,24 @@ fn run() -> Result<Measured, Failure> {
             wire::get(address, connections.parse()?, window.parse()?, &keys)
         }
         ["set", address, connections, window] => {
-            let mut values = Vec::new();
-            for line in io::stdin().lock().lines() {
-                let line = line?;
-                let (key, bytes) = line.rsplit_once(' ').ok_or("expected KEY BYTES")?;
-                values.push((key.to_owned(), bytes.parse()?));
-            }
-            wire::set(address, connections.parse()?, window.parse()?, &values)
+            wire::set(address, connections.parse()?, window.parse()?, &values()?)
+        }
+        ["forward", address, window, file] => {
+            wire::forward(address, window.parse()?, &values()?, file)
         }
         ["decompress", file] => codec::decompress(file),
         ["compress", file, level] => codec::compress(file, level.parse()?),
-        _ => Err("expected get, set, decompress or compress and what it takes".into()),
+        _ => Err("expected get, set, forward, decompress or compress and what it takes".into()),
     }
+}
+
+/// Keys and lengths, out of stdin.
+fn values() -> Result<Vec<(String, usize)>, Failure> {
+    let mut values = Vec::new();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let (key, bytes) = line.rsplit_once(' ').ok_or("expected KEY BYTES")?;
+        values.push((key.to_owned(), bytes.parse()?));
+    }
+    Ok(values)
 }

@@ -7,12 +7,15 @@ use std::thread;
 use std::time::Instant;
 
 use crate::arena::Arena;
+use crate::source::Source;
 use crate::{Failure, Measured};
 
 /// What is received at once before a reply's length is known. It is copied, so it is little.
 const HEAD_BYTES: usize = 128;
 /// Room for what one connection gets. Only what is used takes up memory.
 const ARENA_BYTES: usize = 4 << 30;
+/// What comes after a value.
+const END: &[u8] = b"\r\n";
 
 pub(crate) fn get(
     address: &str,
@@ -52,15 +55,54 @@ pub(crate) fn set(
     values: &[(String, usize)],
 ) -> Result<Measured, Failure> {
     let longest = values.iter().map(|value| value.1).max().unwrap_or(0);
-    let payload = noise(longest);
+    let payload = &noise(longest);
+    store(address, connections, window, values, || {
+        Ok(move |requests: &mut TcpStream, head: &[u8], length: usize| {
+            write_whole(requests, &mut [head, &payload[..length], END].map(IoSlice::new))
+        })
+    })
+}
+
+/// Over one connection, the bytes of a file, read and summed up by whoever sends them.
+pub(crate) fn forward(
+    address: &str,
+    window: usize,
+    values: &[(String, usize)],
+    file: &str,
+) -> Result<Measured, Failure> {
+    store(address, 1, window, values, || {
+        let mut source = Source::open(file)?;
+        Ok(move |requests: &mut TcpStream, mut head: &[u8], length: usize| {
+            let mut left = length;
+            while left > 0 {
+                let piece = source.next(left)?;
+                left -= piece.len();
+                let end = if left == 0 { END } else { &[] };
+                write_whole(requests, &mut [head, piece, end].map(IoSlice::new))?;
+                head = &[];
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Stores values over every connection, each with what `begin` returns for it, which sends a value with
+/// its head.
+fn store<S: FnMut(&mut TcpStream, &[u8], usize) -> Result<(), Failure>>(
+    address: &str,
+    connections: usize,
+    window: usize,
+    values: &[(String, usize)],
+    begin: impl Fn() -> Result<S, Failure> + Sync,
+) -> Result<Measured, Failure> {
     over(address, connections, values, |stream, part| {
+        let mut send = begin()?;
         let mut replies = BufReader::with_capacity(HEAD_BYTES, stream.try_clone()?);
         let mut requests = stream;
         let (mut answered, mut bytes) = (0, 0);
         for (sent, (key, length)) in part.iter().enumerate() {
             let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${length}\r\n", key.len());
-            let value = &payload[..*length];
-            write_whole(&mut requests, &mut [head.as_bytes(), value, b"\r\n"].map(IoSlice::new))?;
+            send(&mut requests, head.as_bytes(), *length)?;
             bytes += length;
             while sent + 1 >= answered + window {
                 stored(&mut replies)?;
@@ -132,6 +174,7 @@ fn stored(replies: &mut impl BufRead) -> Result<(), Failure> {
 }
 
 fn write_whole(stream: &mut TcpStream, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Failure> {
+    IoSlice::advance_slices(&mut pieces, 0);
     while !pieces.is_empty() {
         let written = stream.write_vectored(pieces)?;
         if written == 0 {
