@@ -1,6 +1,7 @@
 //! A chunk: one batch as a self-contained Arrow IPC stream, on its way to or from a key.
 
 mod content;
+mod forwarded;
 mod payload;
 
 use std::slice::from_ref;
@@ -16,6 +17,9 @@ use crate::ipc::layout::{Length, Pieces};
 use crate::ipc::{Codec, IpcError};
 
 pub(crate) use content::{ChunkContent, Common};
+pub(crate) use forwarded::{ForwardedChunk, Piece};
+
+pub use forwarded::Forwarded;
 pub use payload::Payload;
 
 /// A batch that is encoded and has its place in a dataset.

@@ -75,7 +75,7 @@ impl Block {
     /// # Errors
     /// As [`Rereader::read`].
     pub(crate) fn reread(&self, rereader: &Rereader) -> io::Result<Self> {
-        let body = rereader.read(&self.message.body, |_| {})?;
+        let body = rereader.read(&self.message.body)?;
         Ok(Self { message: self.message.with_body(body), ..self.clone() })
     }
 

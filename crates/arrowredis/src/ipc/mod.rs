@@ -7,6 +7,7 @@
 //!
 //! [columnar format's IPC part]: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 
+pub(crate) mod file_part;
 pub(crate) mod message;
 pub(crate) mod reread;
 

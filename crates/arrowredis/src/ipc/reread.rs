@@ -6,24 +6,20 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
+use super::file_part::FilePart;
 use crate::region::Region;
 
 /// Parts that are shorter are left where they lie: 128 KiB.
 const LONG: usize = 128 << 10;
 
-/// Bytes that are read at once: they are looked at while they are in a core's own cache, which is 256 KiB
-/// or more, and there is half of it for what else goes on.
-#[cfg(unix)]
-const AT_ONCE: usize = 128 << 10;
-
 /// A mapped file that can also be read.
 #[derive(Debug)]
 pub(crate) struct Rereader {
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there parts are used as they are mapped"))]
-    file: File,
+    file: Arc<File>,
     /// Where it is mapped, as addresses that are only compared.
     mapped: Range<usize>,
 }
@@ -31,41 +27,27 @@ pub(crate) struct Rereader {
 impl Rereader {
     pub(super) fn new(file: File, map: &Buffer) -> Self {
         let start = map.as_ptr() as usize;
-        Self { file, mapped: start..start + map.len() }
+        Self { file: Arc::new(file), mapped: start..start + map.len() }
     }
 
-    /// The same bytes, read if they are a long part of the file. `seen` is given all of them in order, when
-    /// they have just been read.
+    /// A piece of the map as a part of the file, if it is a long one.
+    pub(crate) fn part(&self, piece: &Buffer) -> Option<FilePart> {
+        let at = piece.as_ptr() as usize;
+        let is_part = piece.len() >= LONG && self.mapped.contains(&at);
+        is_part.then(|| {
+            FilePart::new(Arc::clone(&self.file), (at - self.mapped.start) as u64, piece.clone())
+        })
+    }
+
+    /// The same bytes, read if they are a long part of the file.
     ///
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
-    #[cfg(unix)]
-    pub(crate) fn read(&self, piece: &Buffer, mut seen: impl FnMut(&[u8])) -> io::Result<Buffer> {
-        use std::os::unix::fs::FileExt;
-
-        let at = piece.as_ptr() as usize;
-        if piece.len() < LONG || !self.mapped.contains(&at) {
-            seen(piece);
-            return Ok(piece.clone());
-        }
+    pub(crate) fn read(&self, piece: &Buffer) -> io::Result<Buffer> {
+        let Some(part) = self.part(piece) else { return Ok(piece.clone()) };
         let mut region = Region::take(piece.len())?;
-        let mut from = (at - self.mapped.start) as u64;
-        for some in region.chunks_mut(AT_ONCE) {
-            self.file.read_exact_at(some, from)?;
-            seen(some);
-            from += some.len() as u64;
-        }
+        part.read(0, &mut region)?;
         Ok(region.freeze(piece.len()))
-    }
-
-    /// The same bytes. `seen` is given them, too.
-    ///
-    /// # Errors
-    /// None.
-    #[cfg(not(unix))]
-    pub(crate) fn read(&self, piece: &Buffer, mut seen: impl FnMut(&[u8])) -> io::Result<Buffer> {
-        seen(piece);
-        Ok(piece.clone())
     }
 }
 
@@ -86,9 +68,8 @@ mod tests {
         let rereader = Rereader::new(file, &map);
         let mapped = |piece: &Buffer| rereader.mapped.contains(&(piece.as_ptr() as usize));
         let read = |piece: &Buffer| {
-            let mut seen = Vec::new();
-            let read = rereader.read(piece, |some| seen.extend_from_slice(some)).unwrap();
-            assert_eq!(seen, piece.as_slice());
+            let read = rereader.read(piece).unwrap();
+            assert_eq!(read, *piece);
             read
         };
         for at in [LONG, 77, 0] {
@@ -97,17 +78,7 @@ mod tests {
             let long = map.slice_with_length(at, 2 * LONG + at);
             let read = read(&long);
             assert_eq!(read, long);
-            assert_eq!(mapped(&read), cfg!(not(unix)));
+            assert!(!mapped(&read));
         }
-    }
-
-    #[test]
-    fn a_file_that_was_cut_short_is_an_error() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&vec![1; 2 * LONG]).unwrap();
-        let (map, _pages, _unmapped) = mapped_file::map(&file).unwrap();
-        file.set_len(LONG as u64).unwrap();
-        let rereader = Rereader::new(file, &map);
-        assert!(rereader.read(&map, |_| {}).is_err() || cfg!(not(unix)));
     }
 }

@@ -24,12 +24,13 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 
 use crate::catalog::look_up;
-use crate::chunk::Chunk;
-use crate::dataset::{DatasetId, DatasetName};
+use crate::chunk::{Chunk, ForwardedChunk};
+use crate::clock::Timestamp;
+use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::Error;
 use crate::key::{chunk_key, manifest_key, staged_key};
 use crate::manifest::{ChunkEntry, Entry, Fingerprint, Manifest, StoredCodec};
-use crate::store::{Change, ChunkStore, Guard};
+use crate::store::{Change, ChunkStore, Guard, StoreError};
 
 use staged::Staged;
 use transition::apply_apart;
@@ -155,11 +156,28 @@ impl<S: ChunkStore> Publication<S> {
     pub(crate) async fn stage(&self, chunk: Chunk) -> Result<ChunkEntry, Error> {
         let Chunk { id, rows, checksum, payload } = chunk;
         let entry = ChunkEntry { id, rows, bytes: payload.len() as u64, checksum };
-        let until = self.claim.clock().now().after(STAGED_LIFE);
-        self.staged.sent().ids.push(id);
-        self.store.put(staged_key(&self.dataset, id, self.id), payload, Some(until)).await?;
+        let (key, until) = self.begin_to_stage(id);
+        self.store.put(key, payload, Some(until)).await?;
         self.staged.sent().acknowledged.push(entry);
         Ok(entry)
+    }
+
+    /// Does the same with a chunk that lies in a file.
+    pub(crate) async fn forward(&self, chunk: ForwardedChunk) -> Result<ChunkEntry, StoreError> {
+        let ForwardedChunk { id, rows, value } = chunk;
+        let bytes = value.len() as u64;
+        let (key, until) = self.begin_to_stage(id);
+        let checksum = self.store.forward(key, value, Some(until)).await?;
+        let entry = ChunkEntry { id, rows, bytes, checksum };
+        self.staged.sent().acknowledged.push(entry);
+        Ok(entry)
+    }
+
+    /// Under which key a chunk is staged, and until when.
+    fn begin_to_stage(&self, id: ChunkId) -> (String, Timestamp) {
+        self.staged.sent().ids.push(id);
+        let until = self.claim.clock().now().after(STAGED_LIFE);
+        (staged_key(&self.dataset, id, self.id), until)
     }
 
     /// Removes what was staged and gives the claim back, as far as the store lets it.

@@ -4,14 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checksum::RunningChecksum;
-use crate::chunk::{Chunk, Payload};
-use crate::dataset::ChunkId;
+use crate::chunk::{Chunk, Forwarded, ForwardedChunk, Payload};
 use crate::error::{Error, FileError};
 use crate::ipc::reread::Rereader;
 use crate::ipc::{Codec, IpcError};
 
 use super::assigned::{Assigned, Part};
+use super::outgoing::Outgoing;
 
 /// What the options say of a chunk's form.
 #[derive(Debug, Clone)]
@@ -68,12 +67,21 @@ impl Form {
         self.value(part).map(|value| value.len() as u64)
     }
 
-    /// A part's chunk.
+    /// A part's chunk, which is left in the file if it is to be read from there.
     ///
     /// # Errors
     /// [`FileError`] when its values are damaged, or it is longer than it was when it was measured.
-    pub(super) fn chunk(&self, assigned: &Assigned) -> Result<Chunk, Error> {
+    pub(super) fn outgoing(&self, assigned: &Assigned) -> Result<Outgoing, Error> {
         let Assigned { id, part, .. } = assigned;
+        let (id, rows, value) = (*id, part.rows(), self.measured_value(part)?);
+        let in_file = self.rereader.as_deref().filter(|_| self.forwards(part));
+        Ok(match in_file.and_then(|rereader| Forwarded::of(&value, rereader)) {
+            Some(value) => Outgoing::InFile(ForwardedChunk { id, rows, value }),
+            None => Outgoing::Made(Chunk::new(id, rows, value)),
+        })
+    }
+
+    fn measured_value(&self, part: &Part) -> Result<Payload, Error> {
         let value = self.value(part)?;
         if let Some(most) = self.most.filter(|most| value.len() as u64 > *most) {
             let expected = format!("at most {most} bytes, as when it was measured");
@@ -81,24 +89,7 @@ impl Form {
             let source = IpcError::invalid("a batch", part.at(), expected, found);
             return Err(FileError::Content { path: self.path.to_path_buf(), source }.into());
         }
-        match &self.rereader {
-            Some(rereader) => Ok(self.reread(*id, part.rows(), &value, rereader)?),
-            None => Ok(Chunk::new(*id, part.rows(), value)),
-        }
-    }
-
-    fn reread(
-        &self,
-        id: ChunkId,
-        rows: u64,
-        value: &Payload,
-        rereader: &Rereader,
-    ) -> Result<Chunk, FileError> {
-        let mut sum = RunningChecksum::default();
-        let pieces = value.pieces().iter().map(|piece| rereader.read(piece, |some| sum.add(some)));
-        let pieces = pieces.collect::<io::Result<Vec<_>>>().map_err(self.unreadable())?;
-        let payload = (pieces, value.len()).into();
-        Ok(Chunk { id, rows, checksum: sum.finish(), payload })
+        Ok(value)
     }
 
     /// The same part. One whose bytes are all about to be looked at is read, and not where it is mapped:

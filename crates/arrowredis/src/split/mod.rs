@@ -4,6 +4,7 @@ mod assigned;
 mod compact;
 mod divide;
 mod form;
+mod outgoing;
 mod partition;
 mod survey;
 mod undividable;
@@ -16,7 +17,6 @@ use futures::future::Either;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::budget::{ByteBudget, Permit};
-use crate::chunk::Chunk;
 use crate::dataset::DatasetName;
 use crate::error::{Error, OptionsError};
 use crate::ipc::Codec;
@@ -29,6 +29,8 @@ use crate::report::SplitReport;
 use crate::store::ChunkStore;
 
 pub(crate) use assigned::{Assigned, Part};
+use outgoing::Outgoing;
+
 pub(crate) use form::Form;
 pub(crate) use partition::Partitioner;
 pub(crate) use survey::{Survey, survey};
@@ -145,7 +147,7 @@ async fn split_source<S: ChunkStore>(
     // The first ones are made while the name is claimed.
     let chunks = make_chunks(assigned, form, ByteBudget::new(options.bytes_in_flight));
     let publication = Publication::begin(store, dataset, &options.publish, &planned).await?;
-    let uploaded = upload(&publication, dataset, chunks, options, progress).await;
+    let uploaded = upload(&publication, input, dataset, chunks, options, progress).await;
     let stored = match uploaded {
         Ok(stored) => stored,
         Err(error) => {
@@ -175,15 +177,16 @@ async fn split_source<S: ChunkStore>(
 }
 
 /// Makes chunks, each with its part of the budget: those that are only forwarded in file order, on the
-/// thread that walks the file, and all others on all cores.
+/// thread that walks the file, and all others on all cores. Long ones that are only forwarded are not read
+/// here.
 fn make_chunks(
     assigned: impl Iterator<Item = Result<Assigned, Error>> + Send + 'static,
     form: Form,
     budget: ByteBudget,
-) -> impl Stream<Item = Result<(Chunk, Permit), Error>> + Send {
+) -> impl Stream<Item = Result<(Outgoing, Permit), Error>> + Send {
     let forwarding = form.clone();
     let forward = move |assigned: Assigned| match forwarding.forwards(&assigned.part) {
-        true => forwarding.chunk(&assigned).map(Either::Left),
+        true => forwarding.outgoing(&assigned).map(Either::Left),
         false => Ok(Either::Right(assigned)),
     };
     let forwarded = assigned.map(move |assigned| assigned.and_then(&forward));
@@ -192,14 +195,16 @@ fn make_chunks(
         async move {
             let chunk = match part {
                 Either::Left(chunk) => chunk,
-                Either::Right(assigned) => pipeline::compute(move || form.chunk(&assigned)).await?,
+                Either::Right(assigned) => {
+                    pipeline::compute(move || form.outgoing(&assigned)).await?
+                }
             };
-            let permit = budget.acquire(chunk.payload.len() as u64).await;
+            let permit = budget.acquire(chunk.bytes()).await;
             Ok((chunk, permit))
         }
     };
-    let bytes = |part: &Either<Chunk, Assigned>| match part {
-        Either::Left(chunk) => chunk.payload.len() as u64,
+    let bytes = |part: &Either<Outgoing, Assigned>| match part {
+        Either::Left(chunk) => chunk.bytes(),
         // It may be long, and hold a number for each of its rows.
         Either::Right(_) => BYTES_TOGETHER,
     };
@@ -211,14 +216,15 @@ fn make_chunks(
 /// Sends chunks as they come, as many at once as the options allow. Returns what was acknowledged.
 async fn upload<S: ChunkStore>(
     publication: &Publication<S>,
+    file: &Path,
     dataset: &DatasetName,
-    chunks: impl Stream<Item = Result<(Chunk, Permit), Error>> + Send,
+    chunks: impl Stream<Item = Result<(Outgoing, Permit), Error>> + Send,
     options: &SplitOptions,
     progress: &dyn Progress,
 ) -> Result<Work, Error> {
     let sends = chunks
         .map_ok(|(chunk, permit)| async move {
-            let stored = publication.stage(chunk).await?;
+            let stored = chunk.stage(publication, file).await?;
             drop(permit);
             Ok::<_, Error>(stored)
         })

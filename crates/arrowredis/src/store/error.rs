@@ -170,6 +170,14 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// A value that lies in a file could not be read there. It was not stored.
+    #[error("cannot read the value of '{key}' from its file")]
+    Source {
+        /// The key.
+        key: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Changes were asked for, an attempt had no answer, and those after it brought none, either.
     #[error(
         "an attempt to change '{key}' had no answer, and whether it was carried out could not be \

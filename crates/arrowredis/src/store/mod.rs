@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use arrow_buffer::Buffer;
 
-use crate::chunk::Payload;
+use crate::checksum::Checksum;
+use crate::chunk::{Forwarded, Payload};
 use crate::clock::Timestamp;
 
 #[cfg(fuzzing)]
@@ -52,6 +53,25 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         value: Payload,
         until: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Does the same with a value that lies in a file. Returns the checksum of what was kept: a store
+    /// that reads the file while it sends sees each byte once.
+    ///
+    /// # Errors
+    /// As [`ChunkStore::put`], and [`StoreError::Source`] when the file cannot be read.
+    fn forward(
+        &self,
+        key: String,
+        value: Forwarded,
+        until: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Checksum, StoreError>> + Send {
+        async move {
+            let value = value.mapped();
+            let checksum = Checksum::of_payload(&value);
+            self.put(key, value, until).await?;
+            Ok(checksum)
+        }
+    }
 
     /// The values of some keys of one partition, in their order; `None` where there is none.
     fn get(

@@ -33,7 +33,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::chunk::Payload;
+use crate::checksum::Checksum;
+use crate::chunk::{Forwarded, Payload};
 use crate::clock::Timestamp;
 use ::redis::{Cmd, Value, cmd};
 use arrow_buffer::Buffer;
@@ -224,7 +225,7 @@ impl RedisStore {
         let value = |(key, reply): (&String, Reply)| match reply {
             Reply::Value(value) => Ok(Some(value)),
             Reply::Other(Value::Nil) => Ok(None),
-            Reply::Other(other) => Err(self.unexpected("GET", key, &other)),
+            other => Err(self.unexpected_reply("GET", key, other)),
         };
         keys.iter().zip(replies).map(value).collect()
     }
@@ -267,33 +268,50 @@ impl RedisStore {
         Err(StoreError::TooLarge { key: key.to_owned(), len, max, setting, address })
     }
 
-    async fn put_with(
+    /// Stores a value of so many bytes.
+    async fn store(&self, key: &str, len: u64, packed: Packed) -> Result<Reply, StoreError> {
+        match self.store_within_limits(key, len, packed).await {
+            Err(StoreError::Command { trouble, tried, address, .. })
+                if trouble.was_cut_for_what_was_sent()
+                    && may_be_cut_off(len, self.limit().await) =>
+            {
+                let (key, times) = (key.to_owned(), tried.attempts);
+                Err(StoreError::CutWhileSending { key, len, times, address, trouble })
+            }
+            stored => stored,
+        }
+    }
+
+    async fn store_within_limits(
         &self,
         key: &str,
-        value: &Payload,
-        until: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let len = value.len() as u64;
+        len: u64,
+        packed: Packed,
+    ) -> Result<Reply, StoreError> {
         let limit = self.check_length(key, len).await?;
         let mut patience = Patience::new(&self.0.options);
         if may_be_cut_off(len, limit) {
             patience = patience.with_most_cuts(MOST_CUTS);
         }
-        let packed = Packed::set(key, value, until);
         let request = [BulkRequest { key: key.to_owned(), packed }];
         let (network, notes) = (&self.0.network, &self.0.notes);
         match answers(network, &request, Whom::Primary, &mut patience, notes).await {
-            Ok(mut replies) => match replies.pop() {
-                Some(Reply::Other(Value::Okay)) => Ok(()),
-                Some(Reply::Other(other)) => Err(self.unexpected("SET", key, &other)),
-                Some(Reply::Value(bytes)) => {
-                    Err(self.unexpected("SET", key, &Value::BulkString(bytes.to_vec())))
-                }
-                None => Err(self.unexpected("SET", key, &Value::Nil)),
-            },
+            Ok(mut replies) => Ok(replies.pop().unwrap_or(Reply::Other(Value::Nil))),
             Err(Unanswered { trouble, .. }) => {
                 Err(self.failed("SET", key, trouble, &patience).await)
             }
+        }
+    }
+
+    /// What was answered that was not to be expected.
+    fn unexpected_reply(&self, command: &'static str, key: &str, found: Reply) -> StoreError {
+        match found {
+            Reply::Value(bytes) => {
+                self.unexpected(command, key, &Value::BulkString(bytes.to_vec()))
+            }
+            Reply::Other(value) => self.unexpected(command, key, &value),
+            Reply::Stored(_) => self.unexpected(command, key, &Value::Okay),
+            Reply::Unsent(source) => StoreError::Source { key: key.to_owned(), source },
         }
     }
 
@@ -389,16 +407,23 @@ impl ChunkStore for RedisStore {
         value: Payload,
         until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let len = value.len() as u64;
-        match self.put_with(&key, &value, until).await {
-            Err(StoreError::Command { trouble, tried, address, .. })
-                if trouble.was_cut_for_what_was_sent()
-                    && may_be_cut_off(len, self.limit().await) =>
-            {
-                let times = tried.attempts;
-                Err(StoreError::CutWhileSending { key, len, times, address, trouble })
-            }
-            put => put,
+        let packed = Packed::set(&key, &value, until);
+        match self.store(&key, value.len() as u64, packed).await? {
+            Reply::Other(Value::Okay) => Ok(()),
+            other => Err(self.unexpected_reply("SET", &key, other)),
+        }
+    }
+
+    async fn forward(
+        &self,
+        key: String,
+        value: Forwarded,
+        until: Option<Timestamp>,
+    ) -> Result<Checksum, StoreError> {
+        let packed = Packed::forward(&key, &value, until);
+        match self.store(&key, value.len() as u64, packed).await? {
+            Reply::Stored(checksum) => Ok(checksum),
+            other => Err(self.unexpected_reply("SET", &key, other)),
         }
     }
 

@@ -1,18 +1,19 @@
 //! Moves requests and replies of one connection, each in its order, both at once.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::time::Duration;
 
-use ::redis::RedisResult;
-use arrow_buffer::Buffer;
-use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use ::redis::{RedisResult, Value};
+use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
 
 use super::replies::Replies;
 use super::reply::Reply;
 use super::request::Packed;
 use super::window::Window;
+use super::writer::{Unwritten, Writer};
 use crate::budget::Permit;
+use crate::checksum::Checksum;
 use crate::store::redis::stream::Watched;
 
 /// Bytes of requests that are written together. Longer ones go alone.
@@ -39,6 +40,8 @@ struct Written {
     before: usize,
     to: oneshot::Sender<Answer>,
     permit: Permit,
+    /// That of the value, if it was read while it was written.
+    checksum: Option<Checksum>,
 }
 
 /// Writes what is asked and reads what is answered until nobody asks any more, over a way that takes
@@ -59,11 +62,12 @@ pub(super) async fn drive(
 }
 
 async fn write(
-    mut to: WriteHalf<Watched>,
+    to: WriteHalf<Watched>,
     mut asked: mpsc::UnboundedReceiver<Asked>,
     written: mpsc::UnboundedSender<Written>,
     window: &Window,
 ) -> RedisResult<()> {
+    let mut writer = Writer::new(to);
     let mut next = None;
     loop {
         let Some(first) = (match next.take() {
@@ -73,11 +77,16 @@ async fn write(
             return Ok(());
         };
         let permit = window.acquire(&first.request).await;
+        if first.request.forwarded.is_some() {
+            forward(&mut writer, first, permit, &written).await?;
+            continue;
+        }
         let mut bytes = first.request.len();
         let mut together = vec![(first, permit)];
         while let Ok(more) = asked.try_recv() {
             bytes += more.request.len();
-            match window.acquire_now(&more.request).filter(|_| bytes <= TOGETHER) {
+            let fits = bytes <= TOGETHER && more.request.forwarded.is_none();
+            match window.acquire_now(&more.request).filter(|_| fits) {
                 Some(permit) => together.push((more, permit)),
                 None => {
                     next = Some(more);
@@ -87,32 +96,42 @@ async fn write(
         }
         // Nobody waits for those any more.
         together.retain(|(asked, _)| !asked.to.is_closed());
-        let pieces = together.iter().flat_map(|(asked, _)| &asked.request.pieces);
-        write_all(&mut to, pieces).await?;
+        writer.write(together.iter().map(|(asked, _)| &asked.request)).await?;
         for (Asked { request, before, to }, permit) in together {
             // Before anybody is told that it is done: it may point into a file.
             drop(request);
             // It is only gone after the reader failed, which ends this, too.
-            let _ = written.send(Written { before, to, permit });
+            let _ = written.send(Written { before, to, permit, checksum: None });
         }
     }
 }
 
-/// Writes pieces as they lie.
-async fn write_all(
-    to: &mut (impl AsyncWrite + Unpin),
-    pieces: impl Iterator<Item = &Buffer>,
-) -> io::Result<()> {
-    let mut slices: Vec<_> = pieces.map(|piece| IoSlice::new(piece)).collect();
-    let mut left: &mut [IoSlice<'_>] = &mut slices;
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match to.write_vectored(left).await? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => IoSlice::advance_slices(&mut left, written),
+/// Writes a value that is read meanwhile.
+///
+/// # Errors
+/// When it cannot be read, too: a part of it was sent, and nothing can come after that.
+async fn forward(
+    writer: &mut Writer<WriteHalf<Watched>>,
+    asked: Asked,
+    permit: Permit,
+    written: &mpsc::UnboundedSender<Written>,
+) -> RedisResult<()> {
+    let Asked { request, before, to } = asked;
+    let Some(value) = request.forwarded.clone().filter(|_| !to.is_closed()) else { return Ok(()) };
+    match writer.forward(&request, &value).await {
+        Ok(checksum) => {
+            drop(request);
+            let _ = written.send(Written { before, to, permit, checksum: Some(checksum) });
+            Ok(())
+        }
+        Err(Unwritten::Stream(error)) => Err(error.into()),
+        Err(Unwritten::Source(error)) => {
+            let cut = io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string());
+            drop(request);
+            let _ = to.send(Answer { reply: Reply::Unsent(error), _permit: None });
+            Err(cut.into())
         }
     }
-    to.flush().await
 }
 
 async fn read(
@@ -121,17 +140,20 @@ async fn read(
     window: &Window,
 ) -> RedisResult<()> {
     let mut replies = Replies::new(from);
-    while let Some(Written { before, to, permit }) = waiting.recv().await {
+    while let Some(Written { before, to, permit, checksum }) = waiting.recv().await {
         for _ in 0..before {
             replies.next().await?;
         }
-        let reply = replies.next().await?;
+        let reply = match (replies.next().await?, checksum) {
+            (Reply::Other(Value::Okay), Some(checksum)) => Reply::Stored(checksum),
+            (reply, _) => reply,
+        };
         let permit = match &reply {
             Reply::Value(value) => {
                 window.came(value.len() as u64);
                 Some(permit)
             }
-            Reply::Other(_) => None,
+            _ => None,
         };
         // Whoever asked may have lost interest.
         let _ = to.send(Answer { reply, _permit: permit });
@@ -149,8 +171,8 @@ pub(super) fn checked(reply: Reply) -> RedisResult<Reply> {
 
 #[cfg(test)]
 mod tests {
-    use ::redis::Value;
-    use tokio::io::{AsyncReadExt, duplex};
+    use arrow_buffer::Buffer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
     use crate::chunk::Payload;

@@ -39,7 +39,7 @@ pub(crate) fn heard(bytes: &[u8], at_once: usize) -> Vec<Option<Vec<u8>>> {
             heard.push(match reply {
                 Reply::Value(value) => Some(value.to_vec()),
                 Reply::Other(Value::BulkString(_)) => unreachable!("those are values"),
-                Reply::Other(_) => None,
+                _ => None,
             });
         }
         heard

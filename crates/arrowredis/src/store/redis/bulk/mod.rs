@@ -2,7 +2,7 @@
 //!
 //! The client library opens and greets it (`lent`), and takes care of everything else on connections of
 //! its own. Here are only requests for and with values, and their replies: `request` and `reply` say what
-//! the bytes are, `driver` and `replies` move them. Whom to ask and how often is decided elsewhere.
+//! the bytes are, `driver`, `writer` and `replies` move them. Whom to ask and how often is decided elsewhere.
 
 mod driver;
 #[cfg(fuzzing)]
@@ -12,6 +12,7 @@ mod replies;
 mod reply;
 mod request;
 mod window;
+mod writer;
 
 use std::io;
 use std::sync::{Arc, OnceLock};

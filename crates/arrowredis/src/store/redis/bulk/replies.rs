@@ -140,7 +140,7 @@ mod tests {
                 }
                 Reply::Other(Value::Nil) => Self::Nothing,
                 Reply::Other(Value::Okay) => Self::Okay,
-                Reply::Other(other) => panic!("{other:?}"),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! Source: the RESP2 and RESP3 specifications, <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
-use ::redis::{ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
+use std::io;
 
+use ::redis::{ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
 use arrow_buffer::Buffer;
+
+use crate::checksum::Checksum;
 
 /// Longest first line of a reply: an error's text, which may repeat a key. 64 KiB.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
@@ -14,6 +17,10 @@ pub(super) const LONGEST_LINE: usize = 64 << 10;
 pub(in crate::store::redis) enum Reply {
     /// A value.
     Value(Buffer),
+    /// That a value is stored which was read from a file: what was sent has this checksum.
+    Stored(Checksum),
+    /// None, since the value could not be read from its file.
+    Unsent(io::Error),
     /// Anything else: nothing, a word, a number, an error.
     Other(Value),
 }

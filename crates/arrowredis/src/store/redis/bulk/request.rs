@@ -1,15 +1,19 @@
 //! Requests for and with values, as the bytes that a server is sent.
 
+use std::ops::Range;
+
 use ::redis::cmd;
 use arrow_buffer::Buffer;
 
-use crate::chunk::Payload;
+use crate::chunk::{Forwarded, Payload, Piece};
 use crate::clock::Timestamp;
 
 /// A request, in pieces that are not copied together.
 #[derive(Debug, Clone)]
 pub(in crate::store::redis) struct Packed {
-    pub(super) pieces: Vec<Buffer>,
+    pub(super) pieces: Vec<Piece>,
+    /// Which of them are a value whose checksum is asked for.
+    pub(super) forwarded: Option<Range<usize>>,
     /// Whether a value is asked for, and not sent.
     pub(super) is_get: bool,
 }
@@ -19,7 +23,8 @@ impl Packed {
     pub(in crate::store::redis) fn get(key: &str) -> Self {
         let mut command = cmd("GET");
         command.arg(key);
-        Self { pieces: vec![Buffer::from_vec(command.get_packed_command())], is_get: true }
+        let pieces = vec![here(command.get_packed_command())];
+        Self { pieces, forwarded: None, is_get: true }
     }
 
     /// Sends a value: for ever, or until then.
@@ -28,30 +33,58 @@ impl Packed {
         value: &Payload,
         until: Option<Timestamp>,
     ) -> Self {
-        // The client library would copy the value into one piece with the rest.
-        let words = if until.is_some() { 5 } else { 3 };
-        let (key_bytes, value_bytes) = (key.len(), value.len());
-        let head = format!("*{words}\r\n$3\r\nSET\r\n${key_bytes}\r\n{key}\r\n${value_bytes}\r\n");
-        let tail = match until.map(|until| until.0.to_string()) {
-            Some(at) => format!("\r\n$4\r\nPXAT\r\n${}\r\n{at}\r\n", at.len()),
-            None => "\r\n".to_owned(),
-        };
-        let mut pieces = Vec::with_capacity(value.pieces().len() + 2);
-        pieces.push(Buffer::from_vec(head.into_bytes()));
-        pieces.extend(value.pieces().iter().cloned());
-        pieces.push(Buffer::from_vec(tail.into_bytes()));
-        Self { pieces, is_get: false }
+        let pieces = value.pieces().iter().cloned().map(Piece::Here);
+        let pieces = between_words(key, value.len(), pieces, until);
+        Self { pieces, forwarded: None, is_get: false }
+    }
+
+    /// Sends a value that lies in a file. What it is answered with has the value's checksum.
+    pub(in crate::store::redis) fn forward(
+        key: &str,
+        value: &Forwarded,
+        until: Option<Timestamp>,
+    ) -> Self {
+        let pieces = between_words(key, value.len(), value.pieces().iter().cloned(), until);
+        let forwarded = Some(1..pieces.len() - 1);
+        Self { pieces, forwarded, is_get: false }
     }
 
     /// The same, sent on by another node of a cluster.
     pub(super) fn asking(mut self) -> Self {
-        self.pieces.insert(0, Buffer::from_vec(cmd("ASKING").get_packed_command()));
+        self.pieces.insert(0, here(cmd("ASKING").get_packed_command()));
+        self.forwarded = self.forwarded.map(|Range { start, end }| start + 1..end + 1);
         self
     }
 
     pub(super) fn len(&self) -> usize {
-        self.pieces.iter().map(Buffer::len).sum()
+        self.pieces.iter().map(Piece::len).sum()
     }
+}
+
+fn here(bytes: Vec<u8>) -> Piece {
+    Piece::Here(Buffer::from_vec(bytes))
+}
+
+/// A value's pieces between the words that have it stored. The client library would copy it into one
+/// piece with them.
+fn between_words(
+    key: &str,
+    value_bytes: usize,
+    value: impl ExactSizeIterator<Item = Piece>,
+    until: Option<Timestamp>,
+) -> Vec<Piece> {
+    let words = if until.is_some() { 5 } else { 3 };
+    let key_bytes = key.len();
+    let head = format!("*{words}\r\n$3\r\nSET\r\n${key_bytes}\r\n{key}\r\n${value_bytes}\r\n");
+    let tail = match until.map(|until| until.0.to_string()) {
+        Some(at) => format!("\r\n$4\r\nPXAT\r\n${}\r\n{at}\r\n", at.len()),
+        None => "\r\n".to_owned(),
+    };
+    let mut pieces = Vec::with_capacity(value.len() + 2);
+    pieces.push(here(head.into_bytes()));
+    pieces.extend(value);
+    pieces.push(here(tail.into_bytes()));
+    pieces
 }
 
 #[cfg(test)]
@@ -59,7 +92,11 @@ mod tests {
     use super::*;
 
     fn sent(packed: &Packed) -> Vec<u8> {
-        packed.pieces.iter().flat_map(|piece| piece.iter().copied()).collect()
+        let bytes = |piece: &Piece| match piece {
+            Piece::Here(bytes) => bytes.to_vec(),
+            Piece::InFile(part) => part.mapped().to_vec(),
+        };
+        packed.pieces.iter().flat_map(bytes).collect()
     }
 
     /// Held against the client library's own.
