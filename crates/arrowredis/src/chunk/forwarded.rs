@@ -24,6 +24,14 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    /// Its bytes, if they lie in memory.
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        match self {
+            Self::Here(bytes) => Some(bytes),
+            Self::InFile(_) => None,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Here(bytes) => bytes.len(),

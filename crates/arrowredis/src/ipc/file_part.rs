@@ -54,9 +54,9 @@ impl FilePart {
         Ok(())
     }
 
-    /// Does the same, and `seen` is given all of the bytes in order. What the system has in memory is
-    /// copied at once, which takes no longer than to send it; for what must come from a disk another thread
-    /// waits.
+    /// Reads `bytes` of its bytes from `from` on into the beginning of `room`, which has room for them, and
+    /// `seen` is given all of them in order. What the system has in memory is copied on the spot, which
+    /// takes no longer than to send it; for what must come from a disk another thread waits.
     ///
     /// # Errors
     /// As [`FilePart::read`].
@@ -64,11 +64,12 @@ impl FilePart {
         &self,
         from: usize,
         room: &mut Vec<u8>,
+        bytes: usize,
         mut seen: impl FnMut(&[u8]),
     ) -> io::Result<()> {
         let mut read = 0;
-        while read < room.len() {
-            let end = room.len().min(read + AT_ONCE);
+        while read < bytes {
+            let end = bytes.min(read + AT_ONCE);
             let at = self.at + (from + read) as u64;
             let some = read_if_in_memory(&self.file, at, &mut room[read..end]);
             if some == 0 {
@@ -77,11 +78,11 @@ impl FilePart {
             seen(&room[read..read + some]);
             read += some;
         }
-        if read < room.len() {
-            let (part, mut bytes) = (self.clone(), take(room));
-            let reading = move || part.read(from + read, &mut bytes[read..]).map(|()| bytes);
+        if read < bytes {
+            let (part, mut taken) = (self.clone(), take(room));
+            let reading = move || part.read(from + read, &mut taken[read..bytes]).map(|()| taken);
             *room = spawn_blocking(reading).await??;
-            room[read..].chunks(AT_ONCE).for_each(seen);
+            room[read..bytes].chunks(AT_ONCE).for_each(seen);
         }
         Ok(())
     }
@@ -130,7 +131,7 @@ mod tests {
 
     async fn read(part: &FilePart, from: usize, len: usize) -> Vec<u8> {
         let (mut soon, mut seen, mut now) = (vec![0; len], Vec::new(), vec![0; len]);
-        part.read_soon(from, &mut soon, |some| seen.extend_from_slice(some)).await.unwrap();
+        part.read_soon(from, &mut soon, len, |some| seen.extend_from_slice(some)).await.unwrap();
         part.read(from, &mut now).unwrap();
         assert!(soon == seen && soon == now);
         soon
@@ -172,7 +173,7 @@ mod tests {
         let mut room = vec![0; LENGTH];
         let error = part.read(0, &mut room).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-        let error = part.read_soon(0, &mut room, |_| {}).await.unwrap_err();
+        let error = part.read_soon(0, &mut room, LENGTH, |_| {}).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

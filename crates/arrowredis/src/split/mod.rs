@@ -44,6 +44,9 @@ const CHUNKS_AHEAD: usize = 1;
 /// server waiting meanwhile.
 const BYTES_TOGETHER: u64 = 256 << 10;
 
+/// Chunks that are handed over together when they are still in the file: as many as are sent ahead.
+const IN_FILE_TOGETHER: u64 = 4;
+
 /// How to split.
 ///
 /// # Defaults
@@ -204,6 +207,8 @@ fn make_chunks(
         }
     };
     let bytes = |part: &Either<Outgoing, Assigned>| match part {
+        // Nothing of it is in memory yet.
+        Either::Left(Outgoing::InFile(_)) => BYTES_TOGETHER / IN_FILE_TOGETHER,
         Either::Left(chunk) => chunk.bytes(),
         // It may be long, and hold a number for each of its rows.
         Either::Right(_) => BYTES_TOGETHER,

@@ -77,7 +77,7 @@ async fn write(
             return Ok(());
         };
         let permit = window.acquire(&first.request).await;
-        if first.request.forwarded.is_some() {
+        if first.request.is_forwarded() {
             forward(&mut writer, first, permit, &written).await?;
             continue;
         }
@@ -85,7 +85,7 @@ async fn write(
         let mut together = vec![(first, permit)];
         while let Ok(more) = asked.try_recv() {
             bytes += more.request.len();
-            let fits = bytes <= TOGETHER && more.request.forwarded.is_none();
+            let fits = bytes <= TOGETHER && !more.request.is_forwarded();
             match window.acquire_now(&more.request).filter(|_| fits) {
                 Some(permit) => together.push((more, permit)),
                 None => {
@@ -117,8 +117,10 @@ async fn forward(
     written: &mpsc::UnboundedSender<Written>,
 ) -> RedisResult<()> {
     let Asked { request, before, to } = asked;
-    let Some(value) = request.forwarded.clone().filter(|_| !to.is_closed()) else { return Ok(()) };
-    match writer.forward(&request, &value).await {
+    if to.is_closed() {
+        return Ok(());
+    }
+    match writer.forward(&request).await {
         Ok(checksum) => {
             drop(request);
             let _ = written.send(Written { before, to, permit, checksum: Some(checksum) });

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 pub(in crate::store::redis) struct Packed {
     pub(super) pieces: Vec<Piece>,
     /// Which of them are a value whose checksum is asked for.
-    pub(super) forwarded: Option<Range<usize>>,
+    forwarded: Option<Range<usize>>,
     /// Whether a value is asked for, and not sent.
     pub(super) is_get: bool,
 }
@@ -54,6 +54,16 @@ impl Packed {
         self.pieces.insert(0, here(cmd("ASKING").get_packed_command()));
         self.forwarded = self.forwarded.map(|Range { start, end }| start + 1..end + 1);
         self
+    }
+
+    /// Whether some of it is still to be read.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.forwarded.is_some()
+    }
+
+    /// Whether a piece belongs to a value whose checksum is asked for.
+    pub(super) fn is_value(&self, place: usize) -> bool {
+        self.forwarded.as_ref().is_some_and(|value| value.contains(&place))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Writes requests, each piece from where it lies: memory, or a file that is read meanwhile.
 
 use std::io::{self, IoSlice};
-use std::ops::Range;
+use std::mem::take;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -16,8 +16,9 @@ const AT_ONCE: usize = 512 << 10;
 /// The writing half of a connection.
 pub(super) struct Writer<W> {
     to: W,
-    /// For what is read.
+    /// What was read of a file, and how much of it is still to be written.
     room: Vec<u8>,
+    read: usize,
 }
 
 /// Why a request was not written.
@@ -35,9 +36,16 @@ impl From<io::Error> for Unwritten {
     }
 }
 
+/// What is written together with what was read, before it and after it.
+#[derive(Default)]
+struct Around<'a> {
+    before: Vec<&'a [u8]>,
+    after: Vec<&'a [u8]>,
+}
+
 impl<W: AsyncWrite + Unpin> Writer<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, room: Vec::new() }
+        Self { to, room: Vec::new(), read: 0 }
     }
 
     /// Writes requests whose pieces all lie in memory.
@@ -47,65 +55,64 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     ) -> io::Result<()> {
         let mut slices = Vec::new();
         for request in requests {
-            slices.extend(request.pieces.iter().filter_map(in_memory));
+            slices.extend(request.pieces.iter().filter_map(Piece::in_memory).map(IoSlice::new));
         }
-        self.write_all(&mut slices).await?;
+        write_all(&mut self.to, &mut slices).await?;
         self.to.flush().await
     }
 
-    /// Writes a request of which some pieces are to be read. Returns the checksum of those that are the
-    /// value.
-    pub(super) async fn forward(
-        &mut self,
-        request: &Packed,
-        value: &Range<usize>,
-    ) -> Result<Checksum, Unwritten> {
-        let (mut sum, mut waiting) = (RunningChecksum::default(), Vec::new());
+    /// Writes a request of which some pieces are still to be read. Returns the checksum of its value.
+    pub(super) async fn forward(&mut self, request: &Packed) -> Result<Checksum, Unwritten> {
+        let (mut sum, mut around) = (RunningChecksum::default(), Around::default());
+        self.read = 0;
         for (place, piece) in request.pieces.iter().enumerate() {
             match piece {
                 Piece::Here(bytes) => {
-                    if value.contains(&place) {
+                    if request.is_value(place) {
                         sum.add(bytes);
                     }
-                    waiting.push(IoSlice::new(bytes));
+                    let side = if self.read == 0 { &mut around.before } else { &mut around.after };
+                    side.push(bytes);
                 }
                 Piece::InFile(part) => {
-                    let mut from = 0;
-                    while from < part.len() {
-                        let mut room = std::mem::take(&mut self.room);
-                        room.resize(AT_ONCE.min(part.len() - from), 0);
-                        let read = part.read_soon(from, &mut room, |some| sum.add(some)).await;
+                    for from in (0..part.len()).step_by(AT_ONCE) {
+                        if self.read > 0 {
+                            self.write_around(take(&mut around)).await?;
+                        }
+                        let bytes = AT_ONCE.min(part.len() - from);
+                        self.room.resize(AT_ONCE, 0);
+                        let read =
+                            part.read_soon(from, &mut self.room, bytes, |some| sum.add(some)).await;
                         read.map_err(Unwritten::Source)?;
-                        from += room.len();
-                        let mut slices = std::mem::take(&mut waiting);
-                        slices.push(IoSlice::new(&room));
-                        self.write_all(&mut slices).await?;
-                        self.room = room;
+                        self.read = bytes;
                     }
                 }
             }
         }
-        self.write_all(&mut waiting).await?;
+        self.write_around(around).await?;
         self.to.flush().await?;
         Ok(sum.finish())
     }
 
-    async fn write_all(&mut self, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let mut left = slices;
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            match self.to.write_vectored(left).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => IoSlice::advance_slices(&mut left, written),
-            }
-        }
-        Ok(())
+    /// Writes what was read and what goes with it.
+    async fn write_around(&mut self, around: Around<'_>) -> io::Result<()> {
+        let read = &self.room[..take(&mut self.read)];
+        let all = around.before.into_iter().chain([read]).chain(around.after);
+        let mut slices: Vec<_> = all.map(IoSlice::new).collect();
+        write_all(&mut self.to, &mut slices).await
     }
 }
 
-fn in_memory(piece: &Piece) -> Option<IoSlice<'_>> {
-    match piece {
-        Piece::Here(bytes) => Some(IoSlice::new(bytes)),
-        Piece::InFile(_) => None,
+async fn write_all(
+    to: &mut (impl AsyncWrite + Unpin),
+    mut slices: &mut [IoSlice<'_>],
+) -> io::Result<()> {
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match to.write_vectored(slices).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut slices, written),
+        }
     }
+    Ok(())
 }
