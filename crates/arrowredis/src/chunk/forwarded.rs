@@ -84,3 +84,55 @@ impl Forwarded {
         &self.pieces
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
+    use super::*;
+    use crate::checksum::Checksum;
+    use crate::ipc::mapped_file;
+
+    /// A value of pieces of so many bytes, and the file that it lies in.
+    pub(crate) fn written(lengths: &[usize]) -> (Forwarded, File) {
+        let len = lengths.iter().sum();
+        let bytes: Vec<u8> = (0..len).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"before").unwrap();
+        file.write_all(&bytes).unwrap();
+        let (map, _pages, _unmapped) = mapped_file::map(&file).unwrap();
+        let mut at = 6;
+        let piece = |length: &usize| {
+            at += length;
+            map.slice_with_length(at - length, *length)
+        };
+        let value = (lengths.iter().map(piece).collect::<Vec<_>>(), len).into();
+        let rereader = Rereader::new(file.try_clone().unwrap(), &map);
+        (Forwarded::of(&value, &rereader).unwrap(), file)
+    }
+
+    #[test]
+    fn only_long_pieces_are_left_in_the_file() {
+        let (value, _file) = written(&[10, 1 << 20, 20, 128 << 10]);
+        let here: Vec<_> = value.pieces().iter().map(|piece| piece.in_memory().is_some()).collect();
+        assert_eq!(here, [true, false, true, false]);
+        let lengths: Vec<_> = value.pieces().iter().map(Piece::len).collect();
+        assert_eq!(lengths, [10, 1 << 20, 20, 128 << 10]);
+        let mapped = value.mapped();
+        assert!(mapped.len() == value.len() && !value.is_empty());
+        assert_eq!(Checksum::of(&mapped.to_vec()), Checksum::of_payload(&mapped));
+    }
+
+    #[test]
+    fn a_value_without_a_long_piece_is_none_that_is_forwarded() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 20).unwrap();
+        let (map, _pages, _unmapped) = mapped_file::map(&file).unwrap();
+        let rereader = Rereader::new(file, &map);
+        let short = (vec![map.slice_with_length(0, 1_000)], 1_000).into();
+        assert!(Forwarded::of(&short, &rereader).is_none());
+        let elsewhere = vec![7; 1 << 20].into();
+        assert!(Forwarded::of(&elsewhere, &rereader).is_none());
+    }
+}

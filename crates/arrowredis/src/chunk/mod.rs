@@ -20,6 +20,8 @@ pub(crate) use content::{ChunkContent, Common};
 pub(crate) use forwarded::{ForwardedChunk, Piece};
 
 pub use forwarded::Forwarded;
+#[cfg(test)]
+pub(crate) use forwarded::tests::written;
 pub use payload::Payload;
 
 /// A batch that is encoded and has its place in a dataset.

@@ -25,7 +25,7 @@ pub(crate) struct Rereader {
 }
 
 impl Rereader {
-    pub(super) fn new(file: File, map: &Buffer) -> Self {
+    pub(crate) fn new(file: File, map: &Buffer) -> Self {
         let start = map.as_ptr() as usize;
         Self { file: Arc::new(file), mapped: start..start + map.len() }
     }

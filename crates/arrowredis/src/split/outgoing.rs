@@ -41,3 +41,58 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrowredis_throwaway::Server;
+
+    use super::*;
+    use crate::checksum::Checksum;
+    use crate::chunk::written;
+    use crate::dataset::{ChunkId, DatasetName};
+    use crate::publish::{Planned, PublishOptions};
+    use crate::store::{MemoryStore, RedisStore};
+
+    async fn stage<S: ChunkStore>(store: &S, cut_to: Option<u64>) -> Result<ChunkEntry, Error> {
+        let (value, file) = written(&[5, 1_000_000, 5]);
+        let id = ChunkId::new(3, 7);
+        let expected = Checksum::of(&value.mapped().to_vec());
+        if let Some(length) = cut_to {
+            file.set_len(length).unwrap();
+        }
+        let name = DatasetName::new("d").unwrap();
+        let (options, planned) = (PublishOptions::default(), Planned::default());
+        let publication = Publication::begin(store, &name, &options, &planned).await.unwrap();
+        let outgoing = Outgoing::InFile(ForwardedChunk { id, rows: 9, value });
+        assert_eq!(outgoing.bytes(), 1_000_010);
+        let staged = outgoing.stage(&publication, Path::new("here.arrow")).await;
+        if let Ok(entry) = &staged {
+            let whole = ChunkEntry { id, rows: 9, bytes: 1_000_010, checksum: expected };
+            assert_eq!(*entry, whole);
+            let keys: Vec<_> = store.keys("d*batch*").await.unwrap().into_iter().collect();
+            let value = store.get(keys).await.unwrap().remove(0).unwrap();
+            assert_eq!(Checksum::of(&value), expected);
+        }
+        publication.abandon().await;
+        assert!(store.keys("d*").await.unwrap().is_empty());
+        staged
+    }
+
+    #[tokio::test]
+    async fn a_chunk_in_a_file_is_stored_whole_with_its_checksum() {
+        let server = Server::start().unwrap();
+        stage(&RedisStore::connect(&server.url()).await.unwrap(), None).await.unwrap();
+        stage(&MemoryStore::new(), None).await.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_became_too_short_is_named_and_nothing_is_left() {
+        let server = Server::start().unwrap();
+        let store = RedisStore::connect(&server.url()).await.unwrap();
+        let error = stage(&store, Some(800_000)).await.unwrap_err();
+        let Error::File(FileError::Open { path, source }) = error else { panic!("{error}") };
+        assert_eq!(path, Path::new("here.arrow"));
+        assert_eq!(source.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+}

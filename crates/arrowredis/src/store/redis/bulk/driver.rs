@@ -177,7 +177,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
-    use crate::chunk::Payload;
+    use crate::chunk::{Payload, written};
 
     type Asker = mpsc::UnboundedSender<Asked>;
 
@@ -272,6 +272,52 @@ mod tests {
         assert!(matches!(reply.await.unwrap().reply, Reply::Other(Value::Okay)));
         gone.try_recv().expect_err("the piece was dropped, and sent nothing");
         assert!(matches!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    }
+
+    /// Method: what comes before and after it is short, and waits for it.
+    #[tokio::test]
+    async fn a_value_in_a_file_is_sent_in_its_turn_and_answered_with_its_checksum() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let (value, _file) = written(&[5, 200_000, 5]);
+        let requests = [Packed::get("a"), Packed::forward("b", &value, None), Packed::get("c")]
+            .map(|request| {
+                let bytes = request.len();
+                (ask(&asker, request), bytes)
+            });
+        drop(asker);
+        let stream = Watched::new(Box::new(near)).0;
+        let driver = tokio::spawn(drive(stream, asked, Duration::ZERO));
+        let mut sent = vec![0; requests.iter().map(|(_, bytes)| bytes).sum()];
+        far.read_exact(&mut sent).await.unwrap();
+        assert!(sent.ends_with(b"$1\r\nc\r\n"));
+        far.write_all(b"+OK\r\n+OK\r\n$-1\r\n").await.unwrap();
+        let [a, b, c] = requests.map(|(reply, _)| reply);
+        assert!(matches!(a.await.unwrap().reply, Reply::Other(Value::Okay)));
+        let Reply::Stored(checksum) = b.await.unwrap().reply else { panic!("no checksum") };
+        assert_eq!(checksum, Checksum::of(&value.mapped().to_vec()));
+        assert!(matches!(c.await.unwrap().reply, Reply::Other(Value::Nil)));
+        driver.await.unwrap().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn after_a_value_that_cannot_be_read_nothing_is_sent() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let (value, file) = written(&[5, 900_000]);
+        file.set_len(600_000).unwrap();
+        let unread = ask(&asker, Packed::forward("b", &value, None));
+        let next = ask(&asker, Packed::get("c"));
+        let stream = Watched::new(Box::new(near)).0;
+        let failed = drive(stream, asked, Duration::ZERO).await.unwrap_err();
+        assert!(failed.is_io_error(), "{failed}");
+        let Reply::Unsent(error) = unread.await.unwrap().reply else { panic!("it was sent") };
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        next.await.unwrap_err();
+        let mut sent = Vec::new();
+        far.read_to_end(&mut sent).await.unwrap();
+        assert!(sent.len() < 600_000);
     }
 
     #[tokio::test]

@@ -116,3 +116,81 @@ async fn write_all(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+    use crate::chunk::written;
+    use crate::clock::Timestamp;
+
+    /// What is written of a value by a writer of others that takes so many bytes at once, and the checksum.
+    async fn forwarded(lengths: &[usize], at_once: usize) -> (Vec<u8>, Checksum, Vec<u8>) {
+        let (value, _file) = written(lengths);
+        let (near, mut far) = duplex(at_once);
+        let until = Some(Timestamp(1_700_000_000_000));
+        let request = Packed::forward("k", &value, until).asking();
+        let writing = async {
+            let mut writer = Writer::new(near);
+            // What was written before leaves nothing behind.
+            let (before, _file) = written(&[9, 1 << 18, 9]);
+            writer.forward(&Packed::forward("before", &before, None)).await.unwrap();
+            writer.forward(&request).await.unwrap()
+        };
+        let mut sent = Vec::new();
+        let (checksum, read) = tokio::join!(writing, far.read_to_end(&mut sent));
+        read.unwrap();
+        let start = sent.windows(6).position(|some| some == b"ASKING").unwrap();
+        let asking = b"*1\r\n$6\r\n".len();
+        (sent.split_off(start - asking), checksum, value.mapped().to_vec())
+    }
+
+    async fn is_sent_whole(lengths: &[usize], at_once: usize) {
+        let (sent, checksum, value) = forwarded(lengths, at_once).await;
+        assert_eq!(checksum, Checksum::of(&value));
+        let as_before =
+            Packed::set("k", &value.into(), Some(Timestamp(1_700_000_000_000))).asking();
+        let pieces = as_before.pieces.iter().filter_map(Piece::in_memory);
+        assert!(pieces.flatten().eq(&sent), "{lengths:?}, {at_once} at once");
+    }
+
+    #[tokio::test]
+    async fn a_value_in_a_file_is_sent_as_one_in_memory_is() {
+        for lengths in [
+            &[AT_ONCE][..],
+            &[128 << 10],
+            &[AT_ONCE + 1],
+            &[1, AT_ONCE - 1, 1],
+            &[9, 2 * AT_ONCE, 9, 128 << 10, 0, 3 * AT_ONCE + 5],
+            &[128 << 10, 128 << 10],
+        ] {
+            is_sent_whole(lengths, 1 << 20).await;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn whatever_its_pieces_and_however_it_is_taken(
+            lengths in vec(prop_oneof![0..100usize, 120_000..700_000usize], 1..6),
+            at_once in prop_oneof![500..5_000usize, 60_000..2_000_000usize],
+        ) {
+            prop_assume!(lengths.iter().any(|length| *length >= 128 << 10));
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(is_sent_whole(&lengths, at_once));
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_is_too_short_is_no_fault_of_the_connection() {
+        let (value, file) = written(&[10, 3 * AT_ONCE, 10]);
+        file.set_len(2 * AT_ONCE as u64).unwrap();
+        let mut writer = Writer::new(tokio::io::sink());
+        let unwritten = writer.forward(&Packed::forward("k", &value, None)).await.unwrap_err();
+        assert!(matches!(unwritten, Unwritten::Source(_)), "{unwritten:?}");
+    }
+}
