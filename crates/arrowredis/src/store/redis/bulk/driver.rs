@@ -187,6 +187,11 @@ mod tests {
         reply
     }
 
+    /// What does not come within this is not on its way.
+    async fn in_time<T>(coming: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(10), coming).await.unwrap()
+    }
+
     /// Method: the other end answers nothing until it has read all that fits into the window, of which
     /// each value is first taken to be a quarter, and nobody takes what it answers.
     #[tokio::test]
@@ -289,7 +294,7 @@ mod tests {
         let stream = Watched::new(Box::new(near)).0;
         let driver = tokio::spawn(drive(stream, asked, Duration::ZERO));
         let mut sent = vec![0; requests.iter().map(|(_, bytes)| bytes).sum()];
-        far.read_exact(&mut sent).await.unwrap();
+        in_time(far.read_exact(&mut sent)).await.unwrap();
         assert!(sent.ends_with(b"$1\r\nc\r\n"));
         far.write_all(b"+OK\r\n+OK\r\n$-1\r\n").await.unwrap();
         let [a, b, c] = requests.map(|(reply, _)| reply);
@@ -310,7 +315,7 @@ mod tests {
         let unread = ask(&asker, Packed::forward("b", &value, None));
         let next = ask(&asker, Packed::get("c"));
         let stream = Watched::new(Box::new(near)).0;
-        let failed = drive(stream, asked, Duration::ZERO).await.unwrap_err();
+        let failed = in_time(drive(stream, asked, Duration::ZERO)).await.unwrap_err();
         assert!(failed.is_io_error(), "{failed}");
         let Reply::Unsent(error) = unread.await.unwrap().reply else { panic!("it was sent") };
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
