@@ -24,6 +24,7 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    #[cfg(test)]
     /// Its bytes, if they lie in memory.
     pub(crate) fn in_memory(&self) -> Option<&[u8]> {
         match self {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use ::redis::{RedisResult, Value};
+use ::redis::{RedisError, RedisResult, Value};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
 
@@ -77,13 +77,11 @@ async fn write(
             return Ok(());
         };
         let permit = window.acquire(&first.request).await;
-        if first.request.is_forwarded() {
-            forward(&mut writer, first, permit, &written).await?;
-            continue;
-        }
+        // Its checksum is that of all that is written with it.
+        let alone = first.request.is_forwarded();
         let mut bytes = first.request.len();
         let mut together = vec![(first, permit)];
-        while let Ok(more) = asked.try_recv() {
+        while !alone && let Ok(more) = asked.try_recv() {
             bytes += more.request.len();
             let fits = bytes <= TOGETHER && !more.request.is_forwarded();
             match window.acquire_now(&more.request).filter(|_| fits) {
@@ -96,44 +94,30 @@ async fn write(
         }
         // Nobody waits for those any more.
         together.retain(|(asked, _)| !asked.to.is_closed());
-        writer.write(together.iter().map(|(asked, _)| &asked.request)).await?;
+        let requests = together.iter().map(|(asked, _)| &asked.request);
+        let checksum = match writer.write(requests).await {
+            Ok(checksum) => checksum,
+            Err(Unwritten::Stream(error)) => return Err(error.into()),
+            Err(Unwritten::Source(error)) => return Err(unsent(together, error)),
+        };
         for (Asked { request, before, to }, permit) in together {
             // Before anybody is told that it is done: it may point into a file.
             drop(request);
             // It is only gone after the reader failed, which ends this, too.
-            let _ = written.send(Written { before, to, permit, checksum: None });
+            let _ = written.send(Written { before, to, permit, checksum });
         }
     }
 }
 
-/// Writes a value that is read meanwhile.
-///
-/// # Errors
-/// When it cannot be read, too: a part of it was sent, and nothing can come after that.
-async fn forward(
-    writer: &mut Writer<WriteHalf<Watched>>,
-    asked: Asked,
-    permit: Permit,
-    written: &mpsc::UnboundedSender<Written>,
-) -> RedisResult<()> {
-    let Asked { request, before, to } = asked;
-    if to.is_closed() {
-        return Ok(());
+/// Tells whoever sent a value that it cannot be read. A part of it was sent, and nothing can come after
+/// that.
+fn unsent(together: Vec<(Asked, Permit)>, error: io::Error) -> RedisError {
+    let cut = io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string());
+    if let Some((Asked { request, to, .. }, _)) = together.into_iter().next() {
+        drop(request);
+        let _ = to.send(Answer { reply: Reply::Unsent(error), _permit: None });
     }
-    match writer.forward(&request).await {
-        Ok(checksum) => {
-            drop(request);
-            let _ = written.send(Written { before, to, permit, checksum: Some(checksum) });
-            Ok(())
-        }
-        Err(Unwritten::Stream(error)) => Err(error.into()),
-        Err(Unwritten::Source(error)) => {
-            let cut = io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string());
-            drop(request);
-            let _ = to.send(Answer { reply: Reply::Unsent(error), _permit: None });
-            Err(cut.into())
-        }
-    }
+    cut.into()
 }
 
 async fn read(

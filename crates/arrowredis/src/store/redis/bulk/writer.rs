@@ -8,6 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::request::Packed;
 use crate::checksum::{Checksum, RunningChecksum};
 use crate::chunk::Piece;
+use crate::ipc::file_part::FilePart;
 
 /// Bytes of a file that are read before they are written, while they are in a core's caches. With a
 /// quarter of it, or with values of several MB in one, storing takes longer.
@@ -48,50 +49,61 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Self { to, room: Vec::new(), read: 0 }
     }
 
-    /// Writes requests whose pieces all lie in memory.
+    /// Writes requests. Returns the checksum of the value that was read for that; there may be one.
     pub(super) async fn write(
         &mut self,
         requests: impl Iterator<Item = &Packed>,
-    ) -> io::Result<()> {
-        let mut slices = Vec::new();
-        for request in requests {
-            slices.extend(request.pieces.iter().filter_map(Piece::in_memory).map(IoSlice::new));
-        }
-        write_all(&mut self.to, &mut slices).await?;
-        self.to.flush().await
-    }
-
-    /// Writes a request of which some pieces are still to be read. Returns the checksum of its value.
-    pub(super) async fn forward(&mut self, request: &Packed) -> Result<Checksum, Unwritten> {
-        let (mut sum, mut around) = (RunningChecksum::default(), Around::default());
+    ) -> Result<Option<Checksum>, Unwritten> {
+        let (mut sum, mut around) = (None, Around::default());
         self.read = 0;
-        for (place, piece) in request.pieces.iter().enumerate() {
-            match piece {
-                Piece::Here(bytes) => {
-                    if request.is_value(place) {
-                        sum.add(bytes);
-                    }
-                    let side = if self.read == 0 { &mut around.before } else { &mut around.after };
-                    side.push(bytes);
-                }
-                Piece::InFile(part) => {
-                    for from in (0..part.len()).step_by(AT_ONCE) {
-                        if self.read > 0 {
-                            self.write_around(take(&mut around)).await?;
+        for request in requests {
+            if request.is_forwarded() {
+                sum = Some(RunningChecksum::default());
+            }
+            for (place, piece) in request.pieces.iter().enumerate() {
+                let sum = sum.as_mut().filter(|_| request.is_value(place));
+                match piece {
+                    Piece::Here(bytes) => {
+                        if let Some(sum) = sum {
+                            sum.add(bytes);
                         }
-                        let bytes = AT_ONCE.min(part.len() - from);
-                        self.room.resize(AT_ONCE, 0);
-                        let read =
-                            part.read_soon(from, &mut self.room, bytes, |some| sum.add(some)).await;
-                        read.map_err(Unwritten::Source)?;
-                        self.read = bytes;
+                        let side =
+                            if self.read == 0 { &mut around.before } else { &mut around.after };
+                        side.push(bytes);
                     }
+                    Piece::InFile(part) => self.write_part(part, sum, &mut around).await?,
                 }
             }
         }
         self.write_around(around).await?;
         self.to.flush().await?;
-        Ok(sum.finish())
+        Ok(sum.map(RunningChecksum::finish))
+    }
+
+    /// Writes all of a part of a file but what was read last, and before it what was to go around the one
+    /// before.
+    async fn write_part(
+        &mut self,
+        part: &FilePart,
+        mut sum: Option<&mut RunningChecksum>,
+        around: &mut Around<'_>,
+    ) -> Result<(), Unwritten> {
+        for from in (0..part.len()).step_by(AT_ONCE) {
+            if self.read > 0 {
+                self.write_around(take(around)).await?;
+            }
+            let bytes = AT_ONCE.min(part.len() - from);
+            self.room.resize(AT_ONCE, 0);
+            let add = |some: &[u8]| {
+                if let Some(sum) = &mut sum {
+                    sum.add(some);
+                }
+            };
+            let read = part.read_soon(from, &mut self.room, bytes, add).await;
+            read.map_err(Unwritten::Source)?;
+            self.read = bytes;
+        }
+        Ok(())
     }
 
     /// Writes what was read and what goes with it.
@@ -137,8 +149,8 @@ mod tests {
             let mut writer = Writer::new(near);
             // What was written before leaves nothing behind.
             let (before, _file) = written(&[9, 1 << 18, 9]);
-            writer.forward(&Packed::forward("before", &before, None)).await.unwrap();
-            writer.forward(&request).await.unwrap()
+            writer.write([&Packed::forward("before", &before, None)].into_iter()).await.unwrap();
+            writer.write([&request].into_iter()).await.unwrap().unwrap()
         };
         let mut sent = Vec::new();
         let (checksum, read) = tokio::join!(writing, far.read_to_end(&mut sent));
@@ -190,7 +202,8 @@ mod tests {
         let (value, file) = written(&[10, 3 * AT_ONCE, 10]);
         file.set_len(2 * AT_ONCE as u64).unwrap();
         let mut writer = Writer::new(tokio::io::sink());
-        let unwritten = writer.forward(&Packed::forward("k", &value, None)).await.unwrap_err();
+        let request = [Packed::forward("k", &value, None)];
+        let unwritten = writer.write(request.iter()).await.unwrap_err();
         assert!(matches!(unwritten, Unwritten::Source(_)), "{unwritten:?}");
     }
 }
