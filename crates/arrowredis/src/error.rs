@@ -91,7 +91,8 @@ impl Error {
                 StoreError::Address { .. }
                 | StoreError::TlsFile { .. }
                 | StoreError::NoAuthorities
-                | StoreError::Kind { .. },
+                | StoreError::Kind { .. }
+                | StoreError::Source { .. },
             ) => ErrorClass::Usage,
             Self::Store(StoreError::NotAChunk { .. }) | Self::Data(_) => ErrorClass::Data,
             Self::Store(_) => ErrorClass::Store,
