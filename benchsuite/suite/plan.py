@@ -23,10 +23,13 @@ FLIGHT = "Arrow Flight"
 GET = "GET alone"
 SET = "SET alone"
 OVERWRITE = "SET alone, over old values"
+FORWARD = "SET out of the file"
 DECOMPRESS = "decompression alone"
 COMPRESS = "compression alone"
-BOUNDS = (GET, SET, OVERWRITE, DECOMPRESS, COMPRESS)
+BOUNDS = (GET, SET, OVERWRITE, FORWARD, DECOMPRESS, COMPRESS)
 
+# Values that are on their way when they are read from a file, over one connection.
+FORWARD_WINDOW = 4
 # Connections and requests that are on their way over each.
 CEILING_SETTINGS = ((1, 4), (1, 16), (2, 4))
 SMALL_CEILING_SETTINGS = ((1, 4), (1, 64))
@@ -226,16 +229,18 @@ def _ceilings(tools, shape, split, read, file, settings=CEILING_SETTINGS):
     keys, sizes = shape.keys("ceiling"), tools.sizes[file]
     values = "".join(f"{key} {size}\n" for key, size in zip(keys, sizes, strict=True))
     wanted = "".join(f"{key}\n" for key in keys)
+    total = sum(sizes)
     for connections, window in settings:
         setting = f", {connections} × {window}"
         where = [tools.address, str(connections), str(window)]
         store = [tools.ceiling, "set", *where]
-        total = sum(sizes)
         yield Lane([
             Step(split, SET + setting, store, values, stored_bytes=total),
             Step(split, OVERWRITE + setting, store, values, stored_bytes=total),
             Step(read, GET + setting, [tools.ceiling, "get", *where], wanted, stored_bytes=total),
         ])
+    forward = [tools.ceiling, "forward", tools.address, str(FORWARD_WINDOW), tools.file(file)]
+    yield Lane([Step(split, FORWARD, forward, values, stored_bytes=total)])
 
 
 def _encoding_anew(tools):
