@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use arrow_buffer::Buffer;
 use serde::{Serialize, Serializer};
 use twox_hash::xxhash3_64::Hasher;
 
@@ -25,6 +26,23 @@ impl Checksum {
         let mut running = RunningChecksum::default();
         payload.pieces().iter().for_each(|piece| running.add(piece));
         running.finish()
+    }
+}
+
+/// A value and its checksum.
+#[derive(Debug, Clone)]
+pub struct Summed {
+    /// The value.
+    pub value: Buffer,
+    /// That of the value.
+    pub checksum: Checksum,
+}
+
+impl Summed {
+    /// Sums a value up.
+    pub fn of(value: Buffer) -> Self {
+        let checksum = Checksum::of(&value);
+        Self { value, checksum }
     }
 }
 
@@ -58,8 +76,6 @@ impl Serialize for Checksum {
 
 #[cfg(test)]
 mod tests {
-    use arrow_buffer::Buffer;
-
     use super::*;
 
     /// Published values of XXH3_64bits, so that what is stored does not depend on one library.

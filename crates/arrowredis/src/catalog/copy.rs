@@ -58,7 +58,8 @@ pub async fn copy<S: ChunkStore, T: ChunkStore>(
     }
     let publication = Publication::begin(to, copy, &options, &Planned { chunks, bytes }).await?;
 
-    let edition = Edition { id: manifest.id, fingerprint, schema: Arc::clone(&manifest.schema) };
+    let (schema, codec) = (Arc::clone(&manifest.schema), manifest.codec);
+    let edition = Edition { id: manifest.id, fingerprint, schema, codec };
     if let Err(error) = transfer(from, &dataset, &edition, &manifest, &publication, progress).await
     {
         publication.abandon().await;

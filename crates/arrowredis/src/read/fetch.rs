@@ -15,16 +15,18 @@ use crate::budget::{ByteBudget, Permit};
 use crate::chunk::{ChunkContent, Common};
 use crate::dataset::{ChunkId, DatasetName};
 use crate::error::{DataError, Error};
+use crate::ipc::Codec;
 use crate::key::{chunk_key, manifest_key};
-use crate::manifest::ChunkEntry;
+use crate::manifest::{ChunkEntry, StoredCodec};
 use crate::pipeline;
 use crate::progress::Work;
 use crate::schema_difference::schema_difference;
 use crate::store::{ChunkStore, StoreError};
 
 use super::ReadOptions;
+use super::found::{Found, found};
 use super::locate::{Edition, Located, Target, Unlisting};
-use super::recheck::{Mismatch, is_listed, look_again};
+use super::recheck::{Mismatch, look_again};
 use super::tally::Tally;
 
 /// Bytes of small chunks that are asked for, checked and decoded together. Handing fewer from thread to
@@ -188,12 +190,11 @@ impl<S: ChunkStore> Source<S> {
         request: Vec<Located>,
         permit: Permit,
     ) -> Result<Fetched, Error> {
-        let keys = request.iter().map(|chunk| self.key(chunk.id)).collect();
         self.tally.requested();
-        let found = match self.get(keys).await {
+        let found = match self.get(&request).await {
             // Something else than a value stands there, which one by one can be told.
             Err(StoreError::NotAChunk { .. }) if self.edition.is_some() => {
-                vec![None; request.len()]
+                request.iter().map(|_| None).collect()
             }
             found => found?,
         };
@@ -220,11 +221,16 @@ impl<S: ChunkStore> Source<S> {
     }
 
     /// With a manifest, what a copy has that lags is noticed.
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
-        match self.edition {
-            Some(_) => self.store.get_anywhere(keys).await,
-            None => self.store.get(keys).await,
-        }
+    async fn get(&self, request: &[Located]) -> Result<Vec<Option<Found>>, StoreError> {
+        let keys = request.iter().map(|chunk| self.key(chunk.id)).collect();
+        Ok(match &self.edition {
+            // The other cores would have nothing to do with them that is worth the way there.
+            Some(edition) if edition.codec == StoredCodec::All(Codec::Uncompressed) => {
+                found(self.store.get_summed(keys).await?, Found::Summed)
+            }
+            Some(_) => found(self.store.get_anywhere(keys).await?, Found::Value),
+            None => found(self.store.get(keys).await?, Found::Value),
+        })
     }
 
     /// Holds the values against the manifest and parses those that agree with it, on another core: the
@@ -232,13 +238,12 @@ impl<S: ChunkStore> Source<S> {
     async fn check(
         self: Arc<Self>,
         request: Vec<Located>,
-        found: Vec<Option<Buffer>>,
+        found: Vec<Option<Found>>,
     ) -> Result<Vec<Result<Value, Located>>, Error> {
-        let check_one = move |(chunk, value): (Located, Option<Buffer>)| {
-            let is_it =
-                |value: &Buffer| chunk.entry.as_ref().is_none_or(|entry| is_listed(entry, value));
-            match value.filter(is_it) {
-                Some(value) => Ok(self.parse(chunk, value)),
+        let check_one = move |(chunk, found): (Located, Option<Found>)| {
+            let is_it = |found: &Found| chunk.entry.as_ref().is_none_or(|entry| found.is(entry));
+            match found.filter(is_it) {
+                Some(found) => Ok(self.parse(chunk, found.into_value())),
                 None => Err(chunk),
             }
         };

@@ -8,7 +8,7 @@ use crate::catalog::{self, Found, Unlisted, is_removed};
 use crate::dataset::{ChunkId, DatasetId, DatasetName};
 use crate::error::{DataError, Error};
 use crate::key::{chunk_key, manifest_key};
-use crate::manifest::{ChunkEntry, Fingerprint, Manifest};
+use crate::manifest::{ChunkEntry, Fingerprint, Manifest, StoredCodec};
 use crate::publish::KEYS_AT_ONCE;
 use crate::report::ReadReport;
 use crate::store::ChunkStore;
@@ -34,6 +34,7 @@ pub(crate) struct Edition {
     pub(crate) id: DatasetId,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) schema: SchemaRef,
+    pub(crate) codec: StoredCodec,
 }
 
 /// What was found where there is no manifest, to be compared with what is there at the end.
@@ -110,7 +111,8 @@ pub(super) async fn locate<S: ChunkStore>(
     };
     tally.edition(&dataset, manifest.id);
     let chunks = locate_listed(&dataset, &manifest, options, tally)?;
-    let edition = Edition { id: manifest.id, fingerprint, schema: manifest.schema };
+    let Manifest { id, schema, codec, .. } = manifest;
+    let edition = Edition { id, fingerprint, schema, codec };
     Ok(Target { dataset, edition: Some(edition), unlisted: None, chunks })
 }
 

@@ -4,6 +4,7 @@
 //! decoded ahead of the caller within a byte budget, handed out in order.
 
 mod fetch;
+mod found;
 mod locate;
 mod output;
 mod plan;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arrow_buffer::Buffer;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, Summed};
 use crate::chunk::{Forwarded, Payload};
 use crate::clock::Timestamp;
 
@@ -86,6 +86,18 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         keys: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Option<Buffer>>, StoreError>> + Send {
         self.get(keys)
+    }
+
+    /// Like [`ChunkStore::get_anywhere`], with each value's checksum: a store that receives values sums them
+    /// up meanwhile.
+    fn get_summed(
+        &self,
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Option<Summed>>, StoreError>> + Send {
+        async move {
+            let values = self.get_anywhere(keys).await?;
+            Ok(values.into_iter().map(|value| value.map(Summed::of)).collect())
+        }
     }
 
     /// The lengths in bytes of the values of some keys, in their order; `None` where there is none.

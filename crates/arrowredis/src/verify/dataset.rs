@@ -82,7 +82,7 @@ pub async fn verify_dataset_with_file<S: ChunkStore>(
     let started = Instant::now();
     let Listed { dataset, fingerprint, manifest } = find_listed(store, name).await?;
     let schema = Arc::clone(&manifest.schema);
-    let edition = Edition { id: manifest.id, fingerprint, schema };
+    let edition = Edition { id: manifest.id, fingerprint, schema, codec: manifest.codec };
 
     let path = file.to_owned();
     let (source, unmapped) = pipeline::run(move || Source::open(&path)).await?;

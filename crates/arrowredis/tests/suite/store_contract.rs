@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow_buffer::Buffer;
+use arrowredis::checksum::{Checksum, Summed};
 use arrowredis::chunk::Payload;
 use arrowredis::clock::Timestamp;
 use arrowredis::dataset::ChunkId;
@@ -57,6 +58,12 @@ async fn keeps_values<S: ChunkStore>(store: &S) {
     assert_eq!(got[2].as_deref(), Some(&b"new"[..]));
     assert_eq!(store.get(vec![key(0, 0)]).await.unwrap()[0].as_deref(), Some(&b"new"[..]));
     assert!(store.get(vec![]).await.unwrap().is_empty());
+    let summed = store.get_summed(vec![key(0, 1), key(0, 2), key(0, 0)]).await.unwrap();
+    assert!(summed[1].is_none());
+    for (summed, value) in [(&summed[0], &large[..]), (&summed[2], b"new")] {
+        let Summed { value: found, checksum } = summed.as_ref().unwrap();
+        assert!(**found == *value && *checksum == Checksum::of(value));
+    }
 
     let keys = vec![key(0, 0), key(9, 9), key(1, 0), key(0, 1)];
     let lengths = store.lengths(keys.clone()).await.unwrap();

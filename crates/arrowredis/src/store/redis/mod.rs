@@ -18,6 +18,7 @@ mod network;
 mod node;
 mod options;
 mod patience;
+mod receiving;
 mod request;
 mod scan;
 mod script;
@@ -34,7 +35,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, Summed};
 use crate::chunk::{Forwarded, Payload};
 use crate::clock::Timestamp;
 use ::redis::{Cmd, Value, cmd};
@@ -44,7 +45,7 @@ use super::{Change, ChunkStore, Claimed, Guard, Life, Room, Slot, StoreError};
 use bulk::{Packed, Reply};
 use network::Network;
 use patience::{Notes, Patience};
-use request::{BulkRequest, Request, Unanswered, Whom, answers};
+use request::{Request, Unanswered, Whom, answers};
 
 #[cfg(fuzzing)]
 pub(crate) use bulk::heard;
@@ -183,46 +184,10 @@ impl RedisStore {
         keys.iter().zip(replies).map(number).collect()
     }
 
-    /// Values by requests of their own that travel together. The server would build the reply to one
-    /// request for all before it sends any of it.
-    async fn values(&self, keys: &[String], whom: Whom) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let mut patience = Patience::new(&self.0.options);
-        match self.ask_for_values(keys, whom, &mut patience).await {
-            Ok(replies) => self.read_values(keys, replies),
-            Err(Unanswered { index, trouble }) => {
-                Err(self.failed("GET", &keys[index], trouble, &patience).await)
-            }
-        }
-    }
-
-    async fn ask_for_values(
-        &self,
-        keys: &[String],
-        whom: Whom,
-        patience: &mut Patience,
-    ) -> Result<Vec<Reply>, Unanswered> {
-        let request = |key: &String| BulkRequest { key: key.clone(), packed: Packed::get(key) };
-        let requests: Vec<_> = keys.iter().map(request).collect();
-        answers(&self.0.network, &requests, whom, patience, &self.0.notes).await
-    }
-
-    fn read_values(
-        &self,
-        keys: &[String],
-        replies: Vec<Reply>,
-    ) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let value = |(key, reply): (&String, Reply)| match reply {
-            Reply::Value(value) => Ok(Some(value)),
-            Reply::Other(Value::Nil) => Ok(None),
-            other => Err(self.unexpected_reply("GET", key, other)),
-        };
-        keys.iter().zip(replies).map(value).collect()
-    }
-
     /// What was answered that was not to be expected.
     fn unexpected_reply(&self, command: &'static str, key: &str, found: Reply) -> StoreError {
         match found {
-            Reply::Value(bytes) => {
+            Reply::Value(bytes) | Reply::Summed(Summed { value: bytes, .. }) => {
                 self.unexpected(command, key, &Value::BulkString(bytes.to_vec()))
             }
             Reply::Other(value) => self.unexpected(command, key, &value),
@@ -339,22 +304,18 @@ impl ChunkStore for RedisStore {
     }
 
     async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
-        self.values(&keys, Whom::Primary).await
+        let replies = self.ask_primaries(&keys, Packed::get).await?;
+        self.values(&keys, replies)
     }
 
     async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
-        if self.0.options.read_from == ReadFrom::Primary || self.0.replicas_rest() {
-            return self.values(&keys, Whom::Primary).await;
-        }
-        let mut once = Patience::with_retries(&self.0.options, 0);
-        match self.ask_for_values(&keys, Whom::Replica, &mut once).await {
-            Ok(replies) => self.read_values(&keys, replies),
-            Err(Unanswered { trouble, .. }) => {
-                tracing::debug!(%trouble, "a replica does not answer, so primaries are asked");
-                self.0.let_replicas_rest();
-                self.values(&keys, Whom::Primary).await
-            }
-        }
+        let replies = self.ask_anywhere(&keys, Packed::get).await?;
+        self.values(&keys, replies)
+    }
+
+    async fn get_summed(&self, keys: Vec<String>) -> Result<Vec<Option<Summed>>, StoreError> {
+        let replies = self.ask_anywhere(&keys, Packed::get_summed).await?;
+        self.summed_values(&keys, replies)
     }
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {

@@ -13,7 +13,7 @@ use super::request::Packed;
 use super::window::Window;
 use super::writer::{Unwritten, Writer};
 use crate::budget::Permit;
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, Summed};
 use crate::store::redis::stream::Watched;
 
 /// Bytes of requests that are written together. Longer ones go alone.
@@ -42,6 +42,8 @@ struct Written {
     permit: Permit,
     /// That of the value, if it was read while it was written.
     checksum: Option<Checksum>,
+    /// Whether the value that comes is summed up.
+    is_summed: bool,
 }
 
 /// Writes what is asked and reads what is answered until nobody asks any more, over a way that takes
@@ -101,10 +103,11 @@ async fn write(
             Err(Unwritten::Source(error)) => return Err(unsent(together, error)),
         };
         for (Asked { request, before, to }, permit) in together {
+            let is_summed = request.is_summed;
             // Before anybody is told that it is done: it may point into a file.
             drop(request);
             // It is only gone after the reader failed, which ends this, too.
-            let _ = written.send(Written { before, to, permit, checksum });
+            let _ = written.send(Written { before, to, permit, checksum, is_summed });
         }
     }
 }
@@ -126,16 +129,20 @@ async fn read(
     window: &Window,
 ) -> RedisResult<()> {
     let mut replies = Replies::new(from);
-    while let Some(Written { before, to, permit, checksum }) = waiting.recv().await {
+    while let Some(Written { before, to, permit, checksum, is_summed }) = waiting.recv().await {
         for _ in 0..before {
             replies.next().await?;
         }
-        let reply = match (replies.next().await?, checksum) {
+        let reply = match is_summed {
+            true => replies.next_summed().await?,
+            false => replies.next().await?,
+        };
+        let reply = match (reply, checksum) {
             (Reply::Other(Value::Okay), Some(checksum)) => Reply::Stored(checksum),
             (reply, _) => reply,
         };
         let permit = match &reply {
-            Reply::Value(value) => {
+            Reply::Value(value) | Reply::Summed(Summed { value, .. }) => {
                 window.came(value.len() as u64);
                 Some(permit)
             }
@@ -143,6 +150,11 @@ async fn read(
         };
         // Whoever asked may have lost interest.
         let _ = to.send(Answer { reply, _permit: permit });
+        if is_summed {
+            // Whoever asked takes it, and the next is asked for before all is taken that came of the others:
+            // the server would have nothing to do meanwhile.
+            tokio::task::yield_now().await;
+        }
     }
     Ok(())
 }
@@ -307,6 +319,21 @@ mod tests {
         let mut sent = Vec::new();
         far.read_to_end(&mut sent).await.unwrap();
         assert!(sent.len() < 600_000);
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_summed_up_is_handed_over_before_the_next_is_taken() {
+        let (near, mut far) = duplex(1 << 20);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let first = ask(&asker, Packed::get_summed("a"));
+        let mut second = ask(&asker, Packed::get_summed("b"));
+        far.write_all(b"$1\r\nv\r\n$1\r\nw\r\n").await.unwrap();
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
+        let Reply::Summed(summed) = first.await.unwrap().reply else { panic!("no checksum") };
+        assert!(*summed.value == *b"v" && summed.checksum == Checksum::of(b"v"));
+        second.try_recv().unwrap_err();
+        let Reply::Summed(summed) = second.await.unwrap().reply else { panic!("no checksum") };
+        assert!(*summed.value == *b"w" && summed.checksum == Checksum::of(b"w"));
     }
 
     #[tokio::test]

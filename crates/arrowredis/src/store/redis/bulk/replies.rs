@@ -3,9 +3,11 @@
 use std::io;
 
 use ::redis::RedisResult;
+use arrow_buffer::Buffer;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::reply::{Head, LONGEST_LINE, Reply, unreadable};
+use crate::checksum::{RunningChecksum, Summed};
 use crate::region::Region;
 
 /// Bytes that are read to find a reply's first line. What comes with it of a value is copied.
@@ -14,6 +16,10 @@ const STAGE: usize = 4 << 10;
 /// Bytes that a value is read with beyond its end: the line end, and most often the next first line,
 /// which then takes no read of its own.
 const BEYOND: usize = 64;
+
+/// Bytes of a value that are received before they are summed up, while they are in a core's caches: half a
+/// MiB.
+const SUMMED_AT_ONCE: usize = 512 << 10;
 
 const LINE_END: &[u8; 2] = b"\r\n";
 
@@ -36,13 +42,32 @@ impl<S: AsyncRead + Unpin> Replies<S> {
     /// # Errors
     /// When the stream ends or fails, or is none of replies to bulk requests.
     pub(super) async fn next(&mut self) -> RedisResult<Reply> {
+        match self.head().await? {
+            Head::Bytes(len) => Ok(Reply::Value(self.value(len, usize::MAX, |_| {}).await?)),
+            Head::All(value) => Ok(Reply::Other(value)),
+        }
+    }
+
+    /// The next one. A value is summed up while it is received.
+    ///
+    /// # Errors
+    /// As [`Replies::next`].
+    pub(super) async fn next_summed(&mut self) -> RedisResult<Reply> {
+        match self.head().await? {
+            Head::Bytes(len) => {
+                let mut sum = RunningChecksum::default();
+                let value = self.value(len, SUMMED_AT_ONCE, |some| sum.add(some)).await?;
+                Ok(Reply::Summed(Summed { value, checksum: sum.finish() }))
+            }
+            Head::All(value) => Ok(Reply::Other(value)),
+        }
+    }
+
+    async fn head(&mut self) -> RedisResult<Head> {
         let end = self.line_end().await?;
         let head = Head::read(&self.stage[self.at..end]);
         self.at = end;
-        match head? {
-            Head::Bytes(len) => self.value(len).await,
-            Head::All(value) => Ok(Reply::Other(value)),
-        }
+        head
     }
 
     /// Where the first line ends, which is read as far as it was not.
@@ -70,18 +95,27 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         }
     }
 
-    async fn value(&mut self, len: usize) -> RedisResult<Reply> {
+    /// Receives a value, so many bytes at once and no more. `seen` is given all of them in order.
+    async fn value(
+        &mut self,
+        len: usize,
+        at_once: usize,
+        mut seen: impl FnMut(&[u8]),
+    ) -> RedisResult<Buffer> {
         let whole = len + LINE_END.len();
         let mut region = Region::take(whole + BEYOND)?;
         let staged = &self.stage[self.at..];
         let mut have = staged.len().min(whole);
         region[..have].copy_from_slice(&staged[..have]);
         self.at += have;
+        seen(&region[..have.min(len)]);
         while have < whole {
-            let read = self.stream.read(&mut region[have..]).await?;
+            let end = region.len().min(have.saturating_add(at_once));
+            let read = self.stream.read(&mut region[have..end]).await?;
             if read == 0 {
                 return Err(ended().into());
             }
+            seen(&region[have.min(len)..(have + read).min(len)]);
             have += read;
         }
         if have > whole {
@@ -93,7 +127,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         if region[len..whole] != *LINE_END {
             return Err(unreadable(&region[len..whole]));
         }
-        Ok(Reply::Value(region.freeze(len)))
+        Ok(region.freeze(len))
     }
 }
 
@@ -109,6 +143,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+    use crate::checksum::Checksum;
 
     /// What a server may say, without errors.
     #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +169,10 @@ mod tests {
 
         fn heard(reply: Reply) -> Self {
             match reply {
+                Reply::Summed(Summed { value, checksum }) => {
+                    assert_eq!(checksum, Checksum::of(&value));
+                    Self::heard(Reply::Value(value))
+                }
                 Reply::Value(value) => {
                     assert_eq!(value.as_ptr().align_offset(64), 0, "values are aligned");
                     Self::Bytes(value.to_vec())
@@ -154,14 +193,18 @@ mod tests {
         prop_oneof![6 => bytes.prop_map(Said::Bytes), 1 => Just(Said::Nothing), 1 => Just(Said::Okay)]
     }
 
-    /// Reads until an error, with writes of so many bytes at a time.
+    /// Reads until an error, with writes of so many bytes at a time. Every other value is summed up.
     async fn hear(bytes: &[u8], at_once: usize) -> (Vec<Said>, ::redis::RedisError) {
         let (near, mut far) = tokio::io::duplex(at_once.max(1));
         let bytes = bytes.to_vec();
         let saying = tokio::spawn(async move { far.write_all(&bytes).await });
         let (mut replies, mut heard) = (Replies::new(near), Vec::new());
         let error = loop {
-            match replies.next().await {
+            let next = match heard.len() % 2 {
+                0 => replies.next().await,
+                _ => replies.next_summed().await,
+            };
+            match next {
                 Ok(reply) => heard.push(Said::heard(reply)),
                 Err(error) => break error,
             }

@@ -7,7 +7,7 @@ use std::io;
 use ::redis::{ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
 use arrow_buffer::Buffer;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, Summed};
 
 /// Longest first line of a reply: an error's text, which may repeat a key. 64 KiB.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
@@ -17,6 +17,8 @@ pub(super) const LONGEST_LINE: usize = 64 << 10;
 pub(in crate::store::redis) enum Reply {
     /// A value.
     Value(Buffer),
+    /// A value that was summed up while it was received.
+    Summed(Summed),
     /// That a value is stored which was read from a file: what was sent has this checksum.
     Stored(Checksum),
     /// None, since the value could not be read from its file.

@@ -16,6 +16,8 @@ pub(in crate::store::redis) struct Packed {
     forwarded: Option<Range<usize>>,
     /// Whether a value is asked for, and not sent.
     pub(super) is_get: bool,
+    /// Whether the value that is asked for is summed up when it comes.
+    pub(super) is_summed: bool,
 }
 
 impl Packed {
@@ -24,7 +26,12 @@ impl Packed {
         let mut command = cmd("GET");
         command.arg(key);
         let pieces = vec![here(command.get_packed_command())];
-        Self { pieces, forwarded: None, is_get: true }
+        Self { pieces, forwarded: None, is_get: true, is_summed: false }
+    }
+
+    /// Asks for a value and its checksum.
+    pub(in crate::store::redis) fn get_summed(key: &str) -> Self {
+        Self { is_summed: true, ..Self::get(key) }
     }
 
     /// Sends a value: for ever, or until then.
@@ -35,7 +42,7 @@ impl Packed {
     ) -> Self {
         let pieces = value.pieces().iter().cloned().map(Piece::Here);
         let pieces = between_words(key, value.len(), pieces, until);
-        Self { pieces, forwarded: None, is_get: false }
+        Self { pieces, forwarded: None, is_get: false, is_summed: false }
     }
 
     /// Sends a value that lies in a file. What it is answered with has the value's checksum.
@@ -46,7 +53,7 @@ impl Packed {
     ) -> Self {
         let pieces = between_words(key, value.len(), value.pieces().iter().cloned(), until);
         let forwarded = Some(1..pieces.len() - 1);
-        Self { pieces, forwarded, is_get: false }
+        Self { pieces, forwarded, is_get: false, is_summed: false }
     }
 
     /// The same, sent on by another node of a cluster.
