@@ -241,6 +241,14 @@ mod tests {
         }
     }
 
+    /// Longer than what is read to find its first line, so that its end comes in two.
+    #[test]
+    fn values_may_come_byte_by_byte() {
+        let all = [Said::Bytes(vec![7; 2 * STAGE]), Said::Bytes(vec![8; 2 * STAGE])];
+        let bytes: Vec<u8> = all.iter().flat_map(Said::written).collect();
+        assert_eq!(run(hear(&bytes, 1)).0, all);
+    }
+
     #[test]
     fn a_value_without_its_line_end_is_refused() {
         let (heard, error) = run(hear(b"$3\r\nabcd\r\n", 100));
