@@ -31,7 +31,7 @@ BOUNDS = (GET, SET, OVERWRITE, FORWARD, DECOMPRESS, COMPRESS)
 # Values that are on their way when they are read from a file, over one connection.
 FORWARD_WINDOW = 4
 # Connections and requests that are on their way over each.
-CEILING_SETTINGS = ((1, 4), (1, 16), (2, 4))
+CEILING_SETTINGS = ((1, 2), (1, 4), (1, 16), (2, 4))
 SMALL_CEILING_SETTINGS = ((1, 4), (1, 64))
 STARTS = 20
 
