@@ -15,8 +15,9 @@
 //! A dataset has a *manifest* that lists its chunks with their checksums. It appears as a whole, in
 //! place of the one before, and a reader gets all of one or all of the other.
 //!
-//! The verbs are async functions on a tokio runtime. They compute on threads of their own, one a core,
-//! read and write files on the runtime's blocking threads, and print nothing; each returns a [`report`].
+//! The verbs are async functions on a tokio runtime. They compute on threads of their own, one a core, wait
+//! for files on the runtime's blocking threads, and print nothing; each returns a [`report`]. What is sent as it
+//! lies in a file, or used as it comes, is copied and summed up where it is sent and received.
 //!
 //! # Example
 //! Generates a dataset, stores it and reads part of it back:

@@ -78,8 +78,8 @@ impl Default for SplitOptions {
             compression: None,
             max_chunk_bytes: None,
             max_inflight: 256,
-            // Several chunks of a few MB keep the wire busy; more only takes memory, and what was just
-            // read is out of the processor's caches before it is sent.
+            // Several chunks of a few MB keep the wire busy; more only takes memory, if they are not
+            // still in the file.
             bytes_in_flight: 32 << 20,
             publish: PublishOptions::default(),
         }

@@ -8,8 +8,10 @@ use crate::manifest::ChunkEntry;
 use crate::publish::Publication;
 use crate::store::{ChunkStore, StoreError};
 
+/// A chunk with its value.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+pub(super) enum Outgoing {
+    /// It is in memory.
     Made(Chunk),
     /// What lies in the file is the chunk, and is read while it is sent.
     InFile(ForwardedChunk),
