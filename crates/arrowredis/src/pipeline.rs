@@ -3,15 +3,15 @@
 //! The caller's executor is never blocked, and nothing that runs elsewhere can be lost unseen: a
 //! thread that panics ends its stream with an error.
 
-use std::iter;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
+use std::{io, iter};
 
 use futures::TryStreamExt;
 use futures::stream::{self, Stream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use crate::error::Error;
@@ -142,6 +142,23 @@ where
     spawn_blocking(job).await?.map_err(Into::into)
 }
 
+/// Runs a job that waits for a file on a thread of its own: the runtime's may all belong to those who wait
+/// until this has been done.
+///
+/// # Errors
+/// As the job, and when there is no thread.
+pub(crate) async fn apart<T: Send + 'static>(
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (sender, done) = oneshot::channel();
+    thread::Builder::new().spawn(move || {
+        // Whoever waited may have lost interest.
+        let _ = sender.send(job());
+    })?;
+    // It only goes away unsent when the job panics.
+    done.await.map_err(io::Error::other)?
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -162,7 +179,7 @@ mod tests {
                 let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
                 MOST.fetch_max(running, Ordering::SeqCst);
                 while MOST.load(Ordering::SeqCst) < cores() {
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
                 std::hint::black_box(Checksum::of(&vec![0; 4 << 20]));
                 RUNNING.fetch_sub(1, Ordering::SeqCst);
@@ -212,6 +229,20 @@ mod tests {
             );
             assert!(got.len() == 100 && got[99].is_err(), "{most}");
         }
+    }
+
+    /// Method: all blocking threads of the runtime wait for the job.
+    #[test]
+    fn a_job_apart_needs_none_of_the_runtime_s_threads() {
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let waiting = spawn_blocking(move || receiver.recv());
+            apart(move || sender.send(7).map_err(io::Error::other)).await.unwrap();
+            assert_eq!(waiting.await.unwrap().unwrap(), 7);
+            let panicked: io::Result<()> = apart(|| panic!("broken")).await;
+            panicked.unwrap_err();
+        });
     }
 
     #[tokio::test]

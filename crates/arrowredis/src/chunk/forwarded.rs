@@ -1,11 +1,14 @@
 //! A value that lies in a file and is read while it is sent.
 
+use std::io;
+
 use arrow_buffer::Buffer;
 
 use super::Payload;
 use crate::dataset::ChunkId;
 use crate::ipc::file_part::FilePart;
 use crate::ipc::reread::Rereader;
+use crate::region::Region;
 
 /// The bytes of a value, in order, most of them in a file.
 #[derive(Debug, Clone)]
@@ -72,13 +75,31 @@ impl Forwarded {
         self.len == 0
     }
 
-    /// The same, where it is mapped: a store looks at it there that does not send it.
-    pub fn mapped(&self) -> Payload {
+    /// The same, where it is mapped.
+    #[cfg(test)]
+    pub(crate) fn mapped(&self) -> Payload {
         let piece = |piece: &Piece| match piece {
             Piece::Here(bytes) => bytes.clone(),
             Piece::InFile(part) => part.mapped().clone(),
         };
         (self.pieces.iter().map(piece).collect::<Vec<_>>(), self.len).into()
+    }
+
+    /// The same, read into memory.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is shorter than it was.
+    pub(crate) fn read(&self) -> io::Result<Payload> {
+        let read = |piece: &Piece| match piece {
+            Piece::Here(bytes) => Ok(bytes.clone()),
+            Piece::InFile(part) => {
+                let mut region = Region::take(part.len())?;
+                part.read(0, &mut region)?;
+                Ok(region.freeze(part.len()))
+            }
+        };
+        let pieces = self.pieces.iter().map(read).collect::<io::Result<Vec<_>>>()?;
+        Ok((pieces, self.len).into())
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {

@@ -6,7 +6,8 @@ use std::mem::take;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use tokio::task::spawn_blocking;
+
+use crate::pipeline;
 
 /// Bytes that are read before they are looked at: while they are in a core's own cache, which is 256 KiB
 /// or more, and there is half of it for what else goes on.
@@ -27,6 +28,7 @@ impl FilePart {
     }
 
     /// Its bytes where they are mapped.
+    #[cfg(test)]
     pub(crate) fn mapped(&self) -> &Buffer {
         &self.mapped
     }
@@ -81,7 +83,7 @@ impl FilePart {
         if read < bytes {
             let (part, mut taken) = (self.clone(), take(room));
             let reading = move || part.read(from + read, &mut taken[read..bytes]).map(|()| taken);
-            *room = spawn_blocking(reading).await??;
+            *room = pipeline::apart(reading).await?;
             room[read..bytes].chunks(AT_ONCE).for_each(seen);
         }
         Ok(())

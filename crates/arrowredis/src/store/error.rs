@@ -170,7 +170,8 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
-    /// A value that lies in a file could not be read there. It was not stored.
+    /// A value that lies in a file could not be read there. An attempt before, whose answer was lost, may have
+    /// stored it.
     #[error("cannot read the value of '{key}' from its file")]
     Source {
         /// The key.
@@ -219,7 +220,7 @@ impl StoreError {
     /// Whether what was asked for has certainly not been done.
     pub fn was_refused(&self) -> bool {
         match self {
-            Self::Reply { .. } | Self::Unsettled { .. } => false,
+            Self::Reply { .. } | Self::Unsettled { .. } | Self::Source { .. } => false,
             Self::Command { trouble, .. } | Self::CutWhileSending { trouble, .. } => {
                 !trouble.may_have_been_done()
             }

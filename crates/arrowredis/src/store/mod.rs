@@ -17,6 +17,7 @@ use arrow_buffer::Buffer;
 use crate::checksum::{Checksum, Summed};
 use crate::chunk::{Forwarded, Payload};
 use crate::clock::Timestamp;
+use crate::pipeline;
 
 #[cfg(fuzzing)]
 pub(crate) use redis::heard;
@@ -54,8 +55,8 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         until: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Does the same with a value that lies in a file. Returns the checksum of what was kept: a store
-    /// that reads the file while it sends sees each byte once.
+    /// Does the same with a value that lies in a file. Returns the checksum of what was kept. A store that
+    /// sends values may read the file meanwhile; others have it read into memory before.
     ///
     /// # Errors
     /// As [`ChunkStore::put`], and [`StoreError::Source`] when the file cannot be read.
@@ -66,8 +67,10 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         until: Option<Timestamp>,
     ) -> impl Future<Output = Result<Checksum, StoreError>> + Send {
         async move {
-            let value = value.mapped();
-            let checksum = Checksum::of_payload(&value);
+            let reading = move || value.read().map(|read| (Checksum::of_payload(&read), read));
+            let (checksum, value) = pipeline::apart(reading)
+                .await
+                .map_err(|source| StoreError::Source { key: key.clone(), source })?;
             self.put(key, value, until).await?;
             Ok(checksum)
         }
@@ -88,8 +91,8 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         self.get(keys)
     }
 
-    /// Like [`ChunkStore::get_anywhere`], with each value's checksum: a store that receives values sums them
-    /// up meanwhile.
+    /// Like [`ChunkStore::get_anywhere`], with each value's checksum. A store that receives values may sum them
+    /// up meanwhile; others do it here, which takes some 0.1 ms a MB.
     fn get_summed(
         &self,
         keys: Vec<String>,

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -53,11 +53,23 @@ pub(super) struct Progress {
     began: Instant,
     /// Milliseconds after that.
     last: AtomicU64,
+    /// How many here keep bytes from moving, which says nothing of the other end.
+    held_up: AtomicUsize,
+}
+
+/// Somebody who keeps bytes from moving as long as this is not dropped.
+pub(super) struct HeldUp<'a>(&'a Progress);
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.moved();
+        self.0.held_up.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), last: AtomicU64::new(0), held_up: AtomicUsize::new(0) }
     }
 
     fn moved(&self) {
@@ -65,12 +77,22 @@ impl Progress {
         self.last.store(now, Ordering::Relaxed);
     }
 
-    /// Waits until nothing has moved for so long, counted from now or later.
+    /// Until what is returned is dropped, bytes do not move because of this end.
+    pub(super) fn hold_up(&self) -> HeldUp<'_> {
+        self.held_up.fetch_add(1, Ordering::Relaxed);
+        HeldUp(self)
+    }
+
+    /// Waits until nothing has moved for so long, counted from now or later, although nobody here kept it
+    /// from moving.
     pub(super) async fn stalled(&self, timeout: Duration) {
         let asked = Instant::now();
         loop {
             let moved = self.began + Duration::from_millis(self.last.load(Ordering::Relaxed));
-            let idle = moved.max(asked).elapsed();
+            let idle = match self.held_up.load(Ordering::Relaxed) {
+                0 => moved.max(asked).elapsed(),
+                _ => Duration::ZERO,
+            };
             let Some(left) = timeout.checked_sub(idle).filter(|left| !left.is_zero()) else {
                 return;
             };
@@ -89,6 +111,10 @@ impl Watched {
     pub(super) fn new(stream: Box<dyn Both>) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::new());
         (Self { stream, progress: Arc::clone(&progress) }, progress)
+    }
+
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 }
 
@@ -181,6 +207,17 @@ mod tests {
         let stalled = tokio::time::timeout(Duration::from_millis(1), progress.stalled(TIMEOUT));
         assert!(stalled.await.is_err());
         progress.stalled(Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_held_up_here_does_not_wait_for_the_other_end() {
+        const SHORT: Duration = Duration::from_millis(1);
+        let progress = Progress::new();
+        let held_up = progress.hold_up();
+        let stalled = tokio::time::timeout(TIMEOUT, progress.stalled(SHORT));
+        assert!(stalled.await.is_err());
+        drop(held_up);
+        progress.stalled(SHORT).await;
     }
 
     /// Method: the server hangs up before it was asked anything, and every write after the first fails.

@@ -1,6 +1,7 @@
 //! Moves requests and replies of one connection, each in its order, both at once.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{RedisError, RedisResult, Value};
@@ -56,20 +57,21 @@ pub(super) async fn drive(
     asked: mpsc::UnboundedReceiver<Asked>,
     round_trip: Duration,
 ) -> RedisResult<()> {
+    let progress = Arc::clone(stream.progress());
     let (from, to) = split(stream);
+    let writer = Writer::new(to, progress);
     let (written, waiting) = mpsc::unbounded_channel();
     let window = Window::over(round_trip);
-    tokio::try_join!(write(to, asked, written, &window), read(from, waiting, &window))?;
+    tokio::try_join!(write(writer, asked, written, &window), read(from, waiting, &window))?;
     Ok(())
 }
 
 async fn write(
-    to: WriteHalf<Watched>,
+    mut writer: Writer<WriteHalf<Watched>>,
     mut asked: mpsc::UnboundedReceiver<Asked>,
     written: mpsc::UnboundedSender<Written>,
     window: &Window,
 ) -> RedisResult<()> {
-    let mut writer = Writer::new(to);
     let mut next = None;
     loop {
         let Some(first) = (match next.take() {
@@ -113,14 +115,13 @@ async fn write(
 }
 
 /// Tells whoever sent a value that it cannot be read. A part of it was sent, and nothing can come after
-/// that.
+/// that: what the others are told who share the connection.
 fn unsent(together: Vec<(Asked, Permit)>, error: io::Error) -> RedisError {
-    let cut = io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string());
     if let Some((Asked { request, to, .. }, _)) = together.into_iter().next() {
         drop(request);
         let _ = to.send(Answer { reply: Reply::Unsent(error), _permit: None });
     }
-    cut.into()
+    io::Error::from(io::ErrorKind::ConnectionAborted).into()
 }
 
 async fn read(

@@ -84,6 +84,10 @@ impl Bulk {
             reply.await.map_err(|_| self.why_ended())
         };
         let answer = self.line.unless_stalled(reply).await?;
+        if matches!(answer.reply, Reply::Unsent(_)) {
+            // A part of it was sent, so that nothing can be sent after it.
+            self.cut();
+        }
         checked(answer.reply).map_err(|error| self.line.trouble(error))
     }
 

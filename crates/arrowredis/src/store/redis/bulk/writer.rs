@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::take;
+use std::sync::Arc;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -9,6 +10,7 @@ use super::request::Packed;
 use crate::checksum::{Checksum, RunningChecksum};
 use crate::chunk::Piece;
 use crate::ipc::file_part::FilePart;
+use crate::store::redis::stream::Progress;
 
 /// Bytes of a file that are read before they are written, while they are in a core's caches. With a
 /// quarter of it, or with values of several MB in one, storing takes longer.
@@ -20,6 +22,7 @@ pub(super) struct Writer<W> {
     /// What was read of a file, and how much of it is still to be written.
     room: Vec<u8>,
     read: usize,
+    progress: Arc<Progress>,
 }
 
 /// Why a request was not written.
@@ -45,8 +48,8 @@ struct Around<'a> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    pub(super) fn new(to: W) -> Self {
-        Self { to, room: Vec::new(), read: 0 }
+    pub(super) fn new(to: W, progress: Arc<Progress>) -> Self {
+        Self { to, room: Vec::new(), read: 0, progress }
     }
 
     /// Writes requests. Returns the checksum of the value that was read for that; there may be one.
@@ -99,7 +102,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                     sum.add(some);
                 }
             };
+            let held_up = self.progress.hold_up();
             let read = part.read_soon(from, &mut self.room, bytes, add).await;
+            drop(held_up);
             read.map_err(Unwritten::Source)?;
             self.read = bytes;
         }
@@ -146,7 +151,7 @@ mod tests {
         let until = Some(Timestamp(1_700_000_000_000));
         let request = Packed::forward("k", &value, until).asking();
         let writing = async {
-            let mut writer = Writer::new(near);
+            let mut writer = Writer::new(near, Arc::new(Progress::new()));
             // What was written before leaves nothing behind.
             let (before, _file) = written(&[9, 1 << 18, 9]);
             writer.write([&Packed::forward("before", &before, None)].into_iter()).await.unwrap();
@@ -201,7 +206,7 @@ mod tests {
     async fn a_file_that_is_too_short_is_no_fault_of_the_connection() {
         let (value, file) = written(&[10, 3 * AT_ONCE, 10]);
         file.set_len(2 * AT_ONCE as u64).unwrap();
-        let mut writer = Writer::new(tokio::io::sink());
+        let mut writer = Writer::new(tokio::io::sink(), Arc::new(Progress::new()));
         let request = [Packed::forward("k", &value, None)];
         let unwritten = writer.write(request.iter()).await.unwrap_err();
         assert!(matches!(unwritten, Unwritten::Source(_)), "{unwritten:?}");
