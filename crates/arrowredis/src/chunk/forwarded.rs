@@ -8,7 +8,6 @@ use super::Payload;
 use crate::dataset::ChunkId;
 use crate::ipc::file_part::FilePart;
 use crate::ipc::reread::Rereader;
-use crate::region::Region;
 
 /// The bytes of a value, in order, most of them in a file.
 #[derive(Debug, Clone)]
@@ -27,12 +26,12 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    /// Its bytes, wherever they lie.
     #[cfg(test)]
-    /// Its bytes, if they lie in memory.
-    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self) -> &Buffer {
         match self {
-            Self::Here(bytes) => Some(bytes),
-            Self::InFile(_) => None,
+            Self::Here(bytes) => bytes,
+            Self::InFile(part) => part.mapped(),
         }
     }
 
@@ -78,11 +77,8 @@ impl Forwarded {
     /// The same, where it is mapped.
     #[cfg(test)]
     pub(crate) fn mapped(&self) -> Payload {
-        let piece = |piece: &Piece| match piece {
-            Piece::Here(bytes) => bytes.clone(),
-            Piece::InFile(part) => part.mapped().clone(),
-        };
-        (self.pieces.iter().map(piece).collect::<Vec<_>>(), self.len).into()
+        let bytes = self.pieces.iter().map(Piece::bytes).cloned();
+        (bytes.collect::<Vec<_>>(), self.len).into()
     }
 
     /// The same, read into memory.
@@ -92,11 +88,7 @@ impl Forwarded {
     pub(crate) fn read(&self) -> io::Result<Payload> {
         let read = |piece: &Piece| match piece {
             Piece::Here(bytes) => Ok(bytes.clone()),
-            Piece::InFile(part) => {
-                let mut region = Region::take(part.len())?;
-                part.read(0, &mut region)?;
-                Ok(region.freeze(part.len()))
-            }
+            Piece::InFile(part) => part.read_all(),
         };
         let pieces = self.pieces.iter().map(read).collect::<io::Result<Vec<_>>>()?;
         Ok((pieces, self.len).into())
@@ -137,7 +129,8 @@ pub(crate) mod tests {
     #[test]
     fn only_long_pieces_are_left_in_the_file() {
         let (value, _file) = written(&[10, 1 << 20, 20, 128 << 10]);
-        let here: Vec<_> = value.pieces().iter().map(|piece| piece.in_memory().is_some()).collect();
+        let is_here = |piece: &Piece| matches!(piece, Piece::Here(_));
+        let here: Vec<_> = value.pieces().iter().map(is_here).collect();
         assert_eq!(here, [true, false, true, false]);
         let lengths: Vec<_> = value.pieces().iter().map(Piece::len).collect();
         assert_eq!(lengths, [10, 1 << 20, 20, 128 << 10]);

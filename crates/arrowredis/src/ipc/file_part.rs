@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use crate::pipeline;
+use crate::region::Region;
 
 /// Bytes that are read before they are looked at: while they are in a core's own cache, which is 256 KiB
 /// or more, and there is half of it for what else goes on.
@@ -42,7 +43,7 @@ impl FilePart {
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
     #[cfg(unix)]
-    pub(crate) fn read(&self, from: usize, room: &mut [u8]) -> io::Result<()> {
+    fn read(&self, from: usize, room: &mut [u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&*self.file, room, self.at + from as u64)
     }
 
@@ -51,9 +52,19 @@ impl FilePart {
     /// # Errors
     /// None.
     #[cfg(not(unix))]
-    pub(crate) fn read(&self, from: usize, room: &mut [u8]) -> io::Result<()> {
+    fn read(&self, from: usize, room: &mut [u8]) -> io::Result<()> {
         room.copy_from_slice(&self.mapped[from..from + room.len()]);
         Ok(())
+    }
+
+    /// All of its bytes, in memory that is used again.
+    ///
+    /// # Errors
+    /// As [`FilePart::read`], and when the system has no memory.
+    pub(crate) fn read_all(&self) -> io::Result<Buffer> {
+        let mut region = Region::take(self.len())?;
+        self.read(0, &mut region)?;
+        Ok(region.freeze(self.len()))
     }
 
     /// Reads `bytes` of its bytes from `from` on into the beginning of `room`, which has room for them, and

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::file_part::FilePart;
-use crate::region::Region;
 
 /// Parts that are shorter are left where they lie: 128 KiB.
 const LONG: usize = 128 << 10;
@@ -44,10 +43,7 @@ impl Rereader {
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
     pub(crate) fn read(&self, piece: &Buffer) -> io::Result<Buffer> {
-        let Some(part) = self.part(piece) else { return Ok(piece.clone()) };
-        let mut region = Region::take(piece.len())?;
-        part.read(0, &mut region)?;
-        Ok(region.freeze(piece.len()))
+        self.part(piece).map_or_else(|| Ok(piece.clone()), |part| part.read_all())
     }
 }
 

@@ -305,17 +305,17 @@ impl ChunkStore for RedisStore {
 
     async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         let replies = self.ask_primaries(&keys, Packed::get).await?;
-        self.values(&keys, replies)
+        self.values(&keys, replies, Reply::into_value)
     }
 
     async fn get_anywhere(&self, keys: Vec<String>) -> Result<Vec<Option<Buffer>>, StoreError> {
         let replies = self.ask_anywhere(&keys, Packed::get).await?;
-        self.values(&keys, replies)
+        self.values(&keys, replies, Reply::into_value)
     }
 
     async fn get_summed(&self, keys: Vec<String>) -> Result<Vec<Option<Summed>>, StoreError> {
         let replies = self.ask_anywhere(&keys, Packed::get_summed).await?;
-        self.summed_values(&keys, replies)
+        self.values(&keys, replies, Reply::into_summed)
     }
 
     async fn lengths(&self, keys: Vec<String>) -> Result<Vec<Option<u64>>, StoreError> {

@@ -4,14 +4,12 @@
 //! all before it sends any of it.
 
 use ::redis::Value;
-use arrow_buffer::Buffer;
 
 use super::bulk::{Packed, Reply};
 use super::options::ReadFrom;
 use super::patience::Patience;
 use super::request::{BulkRequest, Unanswered, Whom, answers};
 use super::{RedisStore, StoreError};
-use crate::checksum::Summed;
 
 /// A request for the value of a key.
 type Get = fn(&str) -> Packed;
@@ -64,31 +62,19 @@ impl RedisStore {
         answers(&self.0.network, &requests, whom, patience, &self.0.notes).await
     }
 
-    /// The values that were answered.
-    pub(super) fn values(
+    /// What was answered, as what `value` takes it for; `None` where there is nothing.
+    pub(super) fn values<T>(
         &self,
         keys: &[String],
         replies: Vec<Reply>,
-    ) -> Result<Vec<Option<Buffer>>, StoreError> {
-        let value = |(key, reply): (&String, Reply)| match reply {
-            Reply::Value(value) => Ok(Some(value)),
+        value: impl Fn(Reply) -> Result<T, Reply>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let each = |(key, reply): (&String, Reply)| match reply {
             Reply::Other(Value::Nil) => Ok(None),
-            other => Err(self.unexpected_reply("GET", key, other)),
+            reply => {
+                value(reply).map(Some).map_err(|other| self.unexpected_reply("GET", key, other))
+            }
         };
-        keys.iter().zip(replies).map(value).collect()
-    }
-
-    /// The values that were answered and summed up.
-    pub(super) fn summed_values(
-        &self,
-        keys: &[String],
-        replies: Vec<Reply>,
-    ) -> Result<Vec<Option<Summed>>, StoreError> {
-        let value = |(key, reply): (&String, Reply)| match reply {
-            Reply::Summed(summed) => Ok(Some(summed)),
-            Reply::Other(Value::Nil) => Ok(None),
-            other => Err(self.unexpected_reply("GET", key, other)),
-        };
-        keys.iter().zip(replies).map(value).collect()
+        keys.iter().zip(replies).map(each).collect()
     }
 }

@@ -63,7 +63,8 @@ pub(super) struct HeldUp<'a>(&'a Progress);
 impl Drop for HeldUp<'_> {
     fn drop(&mut self) {
         self.0.moved();
-        self.0.held_up.fetch_sub(1, Ordering::Relaxed);
+        // Whoever sees that it is over sees when.
+        self.0.held_up.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -88,11 +89,9 @@ impl Progress {
     pub(super) async fn stalled(&self, timeout: Duration) {
         let asked = Instant::now();
         loop {
+            let is_held_up = self.held_up.load(Ordering::Acquire) > 0;
             let moved = self.began + Duration::from_millis(self.last.load(Ordering::Relaxed));
-            let idle = match self.held_up.load(Ordering::Relaxed) {
-                0 => moved.max(asked).elapsed(),
-                _ => Duration::ZERO,
-            };
+            let idle = if is_held_up { Duration::ZERO } else { moved.max(asked).elapsed() };
             let Some(left) = timeout.checked_sub(idle).filter(|left| !left.is_zero()) else {
                 return;
             };

@@ -81,7 +81,7 @@ async fn write(
             return Ok(());
         };
         let permit = window.acquire(&first.request).await;
-        // Its checksum is that of all that is written with it.
+        // The checksum of what is written is then its own.
         let alone = first.request.is_forwarded();
         let mut bytes = first.request.len();
         let mut together = vec![(first, permit)];

@@ -27,6 +27,24 @@ pub(in crate::store::redis) enum Reply {
     Other(Value),
 }
 
+impl Reply {
+    /// The value, or what came in place of one.
+    pub(in crate::store::redis) fn into_value(self) -> Result<Buffer, Self> {
+        match self {
+            Self::Value(value) => Ok(value),
+            other => Err(other),
+        }
+    }
+
+    /// The value with its checksum, or what came in place of one.
+    pub(in crate::store::redis) fn into_summed(self) -> Result<Summed, Self> {
+        match self {
+            Self::Summed(summed) => Ok(summed),
+            other => Err(other),
+        }
+    }
+}
+
 /// What a reply's first line says.
 #[derive(Debug, PartialEq)]
 pub(super) enum Head {

@@ -109,11 +109,7 @@ mod tests {
     use super::*;
 
     fn sent(packed: &Packed) -> Vec<u8> {
-        let bytes = |piece: &Piece| match piece {
-            Piece::Here(bytes) => bytes.to_vec(),
-            Piece::InFile(part) => part.mapped().to_vec(),
-        };
-        packed.pieces.iter().flat_map(bytes).collect()
+        packed.pieces.iter().flat_map(|piece| piece.bytes().iter().copied()).collect()
     }
 
     /// Held against the client library's own.

@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(checksum, Checksum::of(&value));
         let as_before =
             Packed::set("k", &value.into(), Some(Timestamp(1_700_000_000_000))).asking();
-        let pieces = as_before.pieces.iter().filter_map(Piece::in_memory);
-        assert!(pieces.flatten().eq(&sent), "{lengths:?}, {at_once} at once");
+        let bytes = as_before.pieces.iter().flat_map(|piece| piece.bytes().iter());
+        assert!(bytes.eq(&sent), "{lengths:?}, {at_once} at once");
     }
 
     #[tokio::test]
