@@ -5,6 +5,7 @@ use std::io;
 use arrow_buffer::Buffer;
 
 use super::Payload;
+use crate::checksum::{Checksum, RunningChecksum};
 use crate::dataset::ChunkId;
 use crate::ipc::file_part::FilePart;
 use crate::ipc::reread::Rereader;
@@ -81,17 +82,21 @@ impl Forwarded {
         (bytes.collect::<Vec<_>>(), self.len).into()
     }
 
-    /// The same, read into memory.
+    /// The same, read into memory and summed up.
     ///
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
-    pub(crate) fn read(&self) -> io::Result<Payload> {
+    pub(crate) fn read(&self) -> io::Result<(Payload, Checksum)> {
+        let mut sum = RunningChecksum::default();
         let read = |piece: &Piece| match piece {
-            Piece::Here(bytes) => Ok(bytes.clone()),
-            Piece::InFile(part) => part.read_all(),
+            Piece::Here(bytes) => {
+                sum.add(bytes);
+                Ok(bytes.clone())
+            }
+            Piece::InFile(part) => part.read_all(|some| sum.add(some)),
         };
         let pieces = self.pieces.iter().map(read).collect::<io::Result<Vec<_>>>()?;
-        Ok((pieces, self.len).into())
+        Ok(((pieces, self.len).into(), sum.finish()))
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {
@@ -105,7 +110,6 @@ pub(crate) mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::checksum::Checksum;
     use crate::ipc::mapped_file;
 
     /// A value of pieces of so many bytes, and the file that it lies in.

@@ -57,13 +57,18 @@ impl FilePart {
         Ok(())
     }
 
-    /// All of its bytes, in memory that is used again.
+    /// All of its bytes, in memory that is used again. `seen` is given them in order, when they have just been
+    /// read.
     ///
     /// # Errors
     /// As [`FilePart::read`], and when the system has no memory.
-    pub(crate) fn read_all(&self) -> io::Result<Buffer> {
+    pub(crate) fn read_all(&self, mut seen: impl FnMut(&[u8])) -> io::Result<Buffer> {
         let mut region = Region::take(self.len())?;
-        self.read(0, &mut region)?;
+        for from in (0..self.len()).step_by(AT_ONCE) {
+            let some = &mut region[from..self.len().min(from + AT_ONCE)];
+            self.read(from, some)?;
+            seen(some);
+        }
         Ok(region.freeze(self.len()))
     }
 
@@ -101,14 +106,33 @@ impl FilePart {
     }
 }
 
+/// Whether the system tells what it has in memory of a file: Linux does, where the file system lets it.
+/// Those of containers and those in memory mostly do not.
+#[cfg(target_os = "linux")]
+pub(super) fn can_tell(file: &File) -> bool {
+    use rustix::io::Errno;
+
+    matches!(read_now(file, 0, &mut [0]), Ok(_) | Err(Errno::AGAIN | Errno::INTR))
+}
+
+/// It does not.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn can_tell(_: &File) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn read_now(file: &File, at: u64, room: &mut [u8]) -> rustix::io::Result<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    preadv2(file, &mut [io::IoSliceMut::new(room)], at, ReadWriteFlags::NOWAIT)
+}
+
 /// How many bytes could be read without waiting. None, too, where the system does not tell.
 #[cfg(target_os = "linux")]
 fn read_if_in_memory(file: &File, at: u64, room: &mut [u8]) -> usize {
-    use rustix::io::{ReadWriteFlags, preadv2};
-
-    let mut room = [io::IoSliceMut::new(room)];
     // What is wrong with the file shows when it is waited for.
-    preadv2(file, &mut room, at, ReadWriteFlags::NOWAIT).unwrap_or(0)
+    read_now(file, at, room).unwrap_or(0)
 }
 
 /// None: this system does not tell.
@@ -147,6 +171,9 @@ mod tests {
         part.read_soon(from, &mut soon, len, |some| seen.extend_from_slice(some)).await.unwrap();
         part.read(from, &mut now).unwrap();
         assert!(soon == seen && soon == now);
+        seen.clear();
+        let all = part.read_all(|some| seen.extend_from_slice(some)).unwrap();
+        assert!(all == *part.mapped() && *all == seen[..]);
         soon
     }
 
@@ -184,7 +211,7 @@ mod tests {
         let part = part_of(&file, 0, LENGTH);
         file.set_len(LENGTH as u64 - 1).unwrap();
         let mut room = vec![0; LENGTH];
-        let error = part.read(0, &mut room).unwrap_err();
+        let error = part.read_all(|_| {}).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         let error = part.read_soon(0, &mut room, LENGTH, |_| {}).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

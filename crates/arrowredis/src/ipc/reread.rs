@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::file_part::FilePart;
+use super::file_part::{FilePart, can_tell};
 
 /// Parts that are shorter are left where they lie: 128 KiB.
 const LONG: usize = 128 << 10;
@@ -21,12 +21,25 @@ pub(crate) struct Rereader {
     file: Arc<File>,
     /// Where it is mapped, as addresses that are only compared.
     mapped: Range<usize>,
+    can_tell: bool,
 }
 
 impl Rereader {
     pub(crate) fn new(file: File, map: &Buffer) -> Self {
         let start = map.as_ptr() as usize;
-        Self { file: Arc::new(file), mapped: start..start + map.len() }
+        let can_tell = can_tell(&file);
+        Self { file: Arc::new(file), mapped: start..start + map.len(), can_tell }
+    }
+
+    /// As on a system that tells what it has in memory, or does not.
+    #[cfg(test)]
+    pub(crate) fn that_can_tell(self, can_tell: bool) -> Self {
+        Self { can_tell, ..self }
+    }
+
+    /// Whether parts can be read without waiting for a disk, as far as they are in memory.
+    pub(crate) fn can_tell(&self) -> bool {
+        self.can_tell
     }
 
     /// A piece of the map as a part of the file, if it is a long one.
@@ -43,7 +56,7 @@ impl Rereader {
     /// # Errors
     /// When the file cannot be read, or is shorter than it was.
     pub(crate) fn read(&self, piece: &Buffer) -> io::Result<Buffer> {
-        self.part(piece).map_or_else(|| Ok(piece.clone()), |part| part.read_all())
+        self.part(piece).map_or_else(|| Ok(piece.clone()), |part| part.read_all(|_| {}))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::chunk::{Chunk, Forwarded, ForwardedChunk, Payload};
+use crate::chunk::{Chunk, Payload};
 use crate::error::{Error, FileError};
 use crate::ipc::reread::Rereader;
 use crate::ipc::{Codec, IpcError};
@@ -67,18 +67,20 @@ impl Form {
         self.value(part).map(|value| value.len() as u64)
     }
 
-    /// A part's chunk, which is left in the file if it is to be read from there.
+    /// A part's chunk, which is left in the file if it is best read from there when it is sent.
     ///
     /// # Errors
     /// [`FileError`] when its values are damaged, or it is longer than it was when it was measured.
     pub(super) fn outgoing(&self, assigned: &Assigned) -> Result<Outgoing, Error> {
         let Assigned { id, part, .. } = assigned;
         let (id, rows, value) = (*id, part.rows(), self.measured_value(part)?);
-        let in_file = self.rereader.as_deref().filter(|_| self.forwards(part));
-        Ok(match in_file.and_then(|rereader| Forwarded::of(&value, rereader)) {
-            Some(value) => Outgoing::InFile(ForwardedChunk { id, rows, value }),
-            None => Outgoing::Made(Chunk::new(id, rows, value)),
-        })
+        match &self.rereader {
+            Some(rereader) if self.forwards(part) => {
+                let outgoing = Outgoing::forwarded(id, rows, value, rereader);
+                Ok(outgoing.map_err(self.unreadable())?)
+            }
+            _ => Ok(Outgoing::Made(Chunk::new(id, rows, value))),
+        }
     }
 
     fn measured_value(&self, part: &Part) -> Result<Payload, Error> {

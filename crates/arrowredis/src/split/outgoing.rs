@@ -1,9 +1,12 @@
 //! A chunk that is ready to be stored: made in memory, or still in the file.
 
+use std::io;
 use std::path::Path;
 
-use crate::chunk::{Chunk, ForwardedChunk};
+use crate::chunk::{Chunk, Forwarded, ForwardedChunk, Payload};
+use crate::dataset::ChunkId;
 use crate::error::{Error, FileError};
+use crate::ipc::reread::Rereader;
 use crate::manifest::ChunkEntry;
 use crate::publish::Publication;
 use crate::store::{ChunkStore, StoreError};
@@ -18,6 +21,27 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
+    /// A chunk of a value whose pieces lie where a file is mapped. Where the system does not tell what it has in
+    /// memory, whoever sends cannot read: the long ones are read here.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is shorter than it was.
+    pub(super) fn forwarded(
+        id: ChunkId,
+        rows: u64,
+        value: Payload,
+        rereader: &Rereader,
+    ) -> io::Result<Self> {
+        Ok(match Forwarded::of(&value, rereader) {
+            Some(value) if rereader.can_tell() => Self::InFile(ForwardedChunk { id, rows, value }),
+            Some(value) => {
+                let (payload, checksum) = value.read()?;
+                Self::Made(Chunk { id, rows, checksum, payload })
+            }
+            None => Self::Made(Chunk::new(id, rows, value)),
+        })
+    }
+
     /// Length of its value.
     pub(super) fn bytes(&self) -> u64 {
         match self {
@@ -46,12 +70,15 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use arrowredis_throwaway::Server;
 
     use super::*;
     use crate::checksum::Checksum;
     use crate::chunk::written;
-    use crate::dataset::{ChunkId, DatasetName};
+    use crate::dataset::DatasetName;
+    use crate::ipc::mapped_file;
     use crate::publish::{Planned, PublishOptions};
     use crate::store::{ConnectOptions, MemoryStore, RedisStore};
 
@@ -80,6 +107,26 @@ mod tests {
         staged
     }
 
+    #[test]
+    fn a_chunk_is_left_in_the_file_where_whoever_sends_can_read_it() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1 << 20]).unwrap();
+        let (map, _pages, _unmapped) = mapped_file::map(&file).unwrap();
+        let id = ChunkId::new(0, 0);
+        let outgoing = |rereader: &Rereader, len: usize| {
+            let value = (vec![map.slice_with_length(0, len)], len).into();
+            Outgoing::forwarded(id, 1, value, rereader).unwrap()
+        };
+        let rereader = Rereader::new(file.try_clone().unwrap(), &map).that_can_tell(true);
+        assert!(matches!(outgoing(&rereader, 1 << 20), Outgoing::InFile(_)));
+        assert!(matches!(outgoing(&rereader, 1_000), Outgoing::Made(_)));
+        let rereader = rereader.that_can_tell(false);
+        let Outgoing::Made(chunk) = outgoing(&rereader, 1 << 20) else { panic!("in the file") };
+        assert_eq!(chunk.payload.to_vec(), [7; 1 << 20]);
+        assert_eq!(chunk.checksum, Checksum::of(&[7; 1 << 20]));
+        assert_ne!(chunk.payload.pieces()[0].as_ptr(), map.as_ptr());
+    }
+
     #[tokio::test]
     async fn a_chunk_in_a_file_is_stored_whole_with_its_checksum() {
         let server = Server::start().unwrap();
@@ -92,7 +139,7 @@ mod tests {
         let error = staged.unwrap_err();
         let Error::File(FileError::Open { path, source }) = error else { panic!("{error}") };
         assert_eq!(path, Path::new("here.arrow"));
-        assert_eq!(source.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     /// Method: nothing is tried again, so that the next finds a connection that works.

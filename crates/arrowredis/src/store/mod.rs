@@ -67,8 +67,7 @@ pub trait ChunkStore: Clone + Send + Sync + 'static {
         until: Option<Timestamp>,
     ) -> impl Future<Output = Result<Checksum, StoreError>> + Send {
         async move {
-            let reading = move || value.read().map(|read| (Checksum::of_payload(&read), read));
-            let (checksum, value) = pipeline::apart(reading)
+            let (value, checksum) = pipeline::apart(move || value.read())
                 .await
                 .map_err(|source| StoreError::Source { key: key.clone(), source })?;
             self.put(key, value, until).await?;

@@ -105,7 +105,7 @@ async fn write(
             Err(Unwritten::Source(error)) => return Err(unsent(together, error)),
         };
         for (Asked { request, before, to }, permit) in together {
-            let is_summed = request.is_summed;
+            let is_summed = request.is_summed();
             // Before anybody is told that it is done: it may point into a file.
             drop(request);
             // It is only gone after the reader failed, which ends this, too.

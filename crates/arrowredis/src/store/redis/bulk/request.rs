@@ -12,12 +12,17 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone)]
 pub(in crate::store::redis) struct Packed {
     pub(super) pieces: Vec<Piece>,
-    /// Which of them are a value whose checksum is asked for.
-    forwarded: Option<Range<usize>>,
-    /// Whether a value is asked for, and not sent.
-    pub(super) is_get: bool,
-    /// Whether the value that is asked for is summed up when it comes.
-    pub(super) is_summed: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Get,
+    /// The value is summed up when it comes.
+    GetSummed,
+    Set,
+    /// Those pieces are a value whose checksum is asked for.
+    Forward(Range<usize>),
 }
 
 impl Packed {
@@ -26,12 +31,12 @@ impl Packed {
         let mut command = cmd("GET");
         command.arg(key);
         let pieces = vec![here(command.get_packed_command())];
-        Self { pieces, forwarded: None, is_get: true, is_summed: false }
+        Self { pieces, kind: Kind::Get }
     }
 
     /// Asks for a value and its checksum.
     pub(in crate::store::redis) fn get_summed(key: &str) -> Self {
-        Self { is_summed: true, ..Self::get(key) }
+        Self { kind: Kind::GetSummed, ..Self::get(key) }
     }
 
     /// Sends a value: for ever, or until then.
@@ -42,7 +47,7 @@ impl Packed {
     ) -> Self {
         let pieces = value.pieces().iter().cloned().map(Piece::Here);
         let pieces = between_words(key, value.len(), pieces, until);
-        Self { pieces, forwarded: None, is_get: false, is_summed: false }
+        Self { pieces, kind: Kind::Set }
     }
 
     /// Sends a value that lies in a file. What it is answered with has the value's checksum.
@@ -52,25 +57,37 @@ impl Packed {
         until: Option<Timestamp>,
     ) -> Self {
         let pieces = between_words(key, value.len(), value.pieces().iter().cloned(), until);
-        let forwarded = Some(1..pieces.len() - 1);
-        Self { pieces, forwarded, is_get: false, is_summed: false }
+        let kind = Kind::Forward(1..pieces.len() - 1);
+        Self { pieces, kind }
     }
 
     /// The same, sent on by another node of a cluster.
     pub(super) fn asking(mut self) -> Self {
         self.pieces.insert(0, here(cmd("ASKING").get_packed_command()));
-        self.forwarded = self.forwarded.map(|Range { start, end }| start + 1..end + 1);
+        if let Kind::Forward(value) = &mut self.kind {
+            *value = value.start + 1..value.end + 1;
+        }
         self
+    }
+
+    /// Whether a value is asked for, and not sent.
+    pub(super) fn is_get(&self) -> bool {
+        matches!(self.kind, Kind::Get | Kind::GetSummed)
+    }
+
+    /// Whether the value that is asked for is summed up when it comes.
+    pub(super) fn is_summed(&self) -> bool {
+        matches!(self.kind, Kind::GetSummed)
     }
 
     /// Whether some of it is still to be read.
     pub(super) fn is_forwarded(&self) -> bool {
-        self.forwarded.is_some()
+        matches!(self.kind, Kind::Forward(_))
     }
 
     /// Whether a piece belongs to a value whose checksum is asked for.
     pub(super) fn is_value(&self, place: usize) -> bool {
-        self.forwarded.as_ref().is_some_and(|value| value.contains(&place))
+        matches!(&self.kind, Kind::Forward(value) if value.contains(&place))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -75,7 +75,7 @@ impl Window {
     }
 
     fn part(&self, request: &Packed) -> (&ByteBudget, u64) {
-        match request.is_get {
+        match request.is_get() {
             true => (&self.asked, self.usual.load(Ordering::Relaxed)),
             false => (&self.sent, (request.len() as u64).min(self.most_of_one)),
         }
