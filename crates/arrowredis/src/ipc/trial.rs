@@ -29,6 +29,10 @@ const TRIAL_FROM_BYTES: usize = 4 * 3 * WINDOW_BYTES;
 /// Repetitions that are farther apart than a window show in no window.
 const REPETITION_BYTES: usize = 512 << 10;
 
+/// A search is worth it, whatever a trial promises, when one part in so many of a buffer that its bytes'
+/// frequency shrinks lies in stretches of one value: those take an eighth without it, and nothing with it.
+const LEAST_STRETCHED: usize = 8;
+
 /// How many of a buffer's first words are looked for.
 const PROBES: usize = 4;
 
@@ -41,7 +45,9 @@ pub(super) fn method_for(buffer: &[u8], codec: Codec) -> io::Result<Option<Metho
         Codec::Zstd if is_short => Ok(Some(Method::Zstd)),
         Codec::Lz4 => {
             let sample = sample(buffer);
-            let promises = saves(packed(&sample, Method::Lz4)?, sample.len()) || repeats(buffer, 1);
+            let promises = saves(packed(&sample, Method::Lz4)?, sample.len())
+                || repeats(buffer, 1)
+                || is_stretched(buffer, LEAST_SAVING);
             Ok(promises.then_some(Method::Lz4))
         }
         Codec::Zstd => zstd_method(buffer),
@@ -53,14 +59,18 @@ fn zstd_method(buffer: &[u8]) -> io::Result<Option<Method>> {
     let literals = packed(&sample, Method::ZstdLiterals)?;
     let searched = packed(&sample, Method::Zstd)?;
     let finds = searched <= literals - literals.div_ceil(LEAST_FOUND);
-    let method =
-        if finds && saves(searched, sample.len()) || repeats(buffer, words_of(&sample, literals)) {
-            Some(Method::Zstd)
-        } else if saves(literals, sample.len()) {
-            Some(Method::ZstdLiterals)
-        } else {
-            saves(searched, sample.len()).then_some(Method::Zstd)
-        };
+    let shrinks = saves(literals, sample.len());
+    let least_stretched = if shrinks { LEAST_STRETCHED } else { LEAST_SAVING };
+    let method = if finds && saves(searched, sample.len())
+        || repeats(buffer, words_of(&sample, literals))
+        || is_stretched(buffer, least_stretched)
+    {
+        Some(Method::Zstd)
+    } else if shrinks {
+        Some(Method::ZstdLiterals)
+    } else {
+        saves(searched, sample.len()).then_some(Method::Zstd)
+    };
     Ok(method)
 }
 
@@ -105,6 +115,16 @@ fn repeats(buffer: &[u8], length: usize) -> bool {
         some.iter().fold(false, |found, word| found | is_first(word))
             && (start..).zip(some).any(|(at, word)| is_first(word) && repeats_at(at))
     })
+}
+
+/// Whether one part in so many of all words is the same as the word two before: stretches of one value of
+/// up to 16 bytes, such as a decimal. They may lie where no window does.
+fn is_stretched(buffer: &[u8], one_in: usize) -> bool {
+    const BACK: usize = 2;
+    let (words, _) = buffer.as_chunks::<8>();
+    let behind = words.get(BACK..).unwrap_or_default();
+    let same = behind.iter().zip(words).filter(|(word, before)| word == before).count();
+    same > words.len() / one_in
 }
 
 #[cfg(test)]
@@ -156,16 +176,57 @@ mod tests {
         assert_eq!(method(&bits, Codec::Lz4), Some(Method::Lz4));
     }
 
+    /// No window shows it, either.
+    #[test]
+    fn stretches_of_one_value_are_seen() {
+        let bits = |at: u32| random(at);
+        let small_number = |at: u32| random(at) % 1_000;
+        for word in [bits, small_number] {
+            for apart in [1, 2, 4] {
+                let edges = |at: u32| at < 1_000 || at > 99_000 || (49_000..51_000).contains(&at);
+                let stretched = |at: u32| if edges(at) { word(at) } else { random(at % apart) };
+                let stretched = buffer(100_000, stretched);
+                assert_eq!(method(&stretched, Codec::Zstd), Some(Method::Zstd), "{apart}");
+                assert_eq!(method(&stretched, Codec::Lz4), Some(Method::Lz4), "{apart}");
+            }
+        }
+    }
+
+    /// One part in nine of what does not shrink is worth a search, but not of what shrinks.
+    #[test]
+    fn short_stretches_are_worth_it_where_nothing_else_shrinks() {
+        let some = |word: fn(u32) -> u32| {
+            buffer(100_000, move |at| if (25_000..36_000).contains(&at) { 7 } else { word(at) })
+        };
+        assert_eq!(method(&some(random), Codec::Zstd), Some(Method::Zstd));
+        assert_eq!(method(&some(random), Codec::Lz4), Some(Method::Lz4));
+        let small_numbers = some(|at| random(at) % 1_000);
+        assert_eq!(method(&small_numbers, Codec::Zstd), Some(Method::ZstdLiterals));
+    }
+
     #[test]
     fn what_is_not_searched_would_hardly_be_smaller() {
         let packed = |buffer: &[u8], method| packed(buffer, method).unwrap();
         for most in [3, 10, 100, 1_000, 100_000, 10_000_000] {
             for words in [6_144, 12_288, 50_000, 200_000] {
-                let buffer = buffer(words, |at| random(at) % most);
-                let chosen = method(&buffer, Codec::Zstd);
-                let chosen = chosen.map_or(buffer.len(), |method| packed(&buffer, method));
-                let searched = packed(&buffer, Method::Zstd);
-                assert!(chosen <= searched + searched / 10, "{most} {words}: {chosen}, {searched}");
+                // So many hundredths in stretches in two places, where no window is.
+                for stretched in [0, 5, 9, 20, 24, 26, 50, 80] {
+                    let is_stretched = |at: u32| {
+                        let (at, half) = (at % (words / 2), words / 2);
+                        at.abs_diff(half / 2) < half * stretched / 200
+                    };
+                    let buffer = buffer(words, |at| match is_stretched(at) {
+                        true => 0,
+                        false => random(at) % most,
+                    });
+                    let chosen = method(&buffer, Codec::Zstd);
+                    let chosen = chosen.map_or(buffer.len(), |method| packed(&buffer, method));
+                    let searched = packed(&buffer, Method::Zstd);
+                    assert!(
+                        chosen <= searched + searched / 10,
+                        "{most} {words} {stretched}: {chosen}, {searched}"
+                    );
+                }
             }
         }
     }
