@@ -14,6 +14,9 @@ mod corrupted;
 /// Requests that travel together.
 mod gets_on;
 
+/// Datasets that live for a moment.
+mod late;
+
 /// One verb after the other while faults are injected.
 mod run;
 

@@ -81,7 +81,8 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
         Some(why) => format!("The ceiling was {why}."),
         None => {
             "The ceiling is raw SET and GET of values as long as the chunks, of which nothing is \
-             decoded: the best of its runs. A share above 100 % is noise, which more runs make less."
+             decoded: the best of its runs. At 100 % and above only noise tells the two apart, \
+             which more runs make less."
                 .to_owned()
         }
     });
