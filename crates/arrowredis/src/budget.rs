@@ -18,7 +18,16 @@ pub(crate) struct ByteBudget {
 /// Some bytes of a budget, given back on drop.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _units: Option<OwnedSemaphorePermit>,
+    units: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    /// Gives half of them back, the rest on drop.
+    pub(crate) fn give_back_half(&mut self) {
+        if let Some(units) = &mut self.units {
+            drop(units.split(units.num_permits() / 2));
+        }
+    }
 }
 
 impl ByteBudget {
@@ -33,13 +42,13 @@ impl ByteBudget {
         let units = self.units(bytes);
         // It can only fail once closed, and nothing closes it; a budget that could not be asked
         // would bound nothing, but it would not lose data either.
-        Permit { _units: Arc::clone(&self.semaphore).acquire_many_owned(units).await.ok() }
+        Permit { units: Arc::clone(&self.semaphore).acquire_many_owned(units).await.ok() }
     }
 
     /// Takes `bytes` if they fit now.
     pub(crate) fn acquire_now(&self, bytes: u64) -> Option<Permit> {
         let units = Arc::clone(&self.semaphore).try_acquire_many_owned(self.units(bytes));
-        Some(Permit { _units: Some(units.ok()?) })
+        Some(Permit { units: Some(units.ok()?) })
     }
 
     /// What is larger than the whole budget takes all of it.
@@ -60,6 +69,18 @@ mod tests {
         assert!(futures::poll!(second.as_mut()).is_pending());
         drop(first);
         assert!(futures::poll!(second.as_mut()).is_ready());
+    }
+
+    #[tokio::test]
+    async fn half_can_be_given_back_before_the_rest() {
+        let budget = ByteBudget::new(8 * 1024);
+        let mut first = budget.acquire(8 * 1024).await;
+        assert!(budget.acquire_now(4 * 1024).is_none());
+        first.give_back_half();
+        let second = budget.acquire_now(4 * 1024).expect("half is free");
+        assert!(budget.acquire_now(1024).is_none());
+        drop((first, second));
+        assert!(budget.acquire_now(8 * 1024).is_some());
     }
 
     #[tokio::test]

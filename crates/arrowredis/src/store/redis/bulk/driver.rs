@@ -130,13 +130,25 @@ async fn read(
     window: &Window,
 ) -> RedisResult<()> {
     let mut replies = Replies::new(from);
-    while let Some(Written { before, to, permit, checksum, is_summed }) = waiting.recv().await {
+    while let Some(Written { before, to, mut permit, checksum, is_summed }) = waiting.recv().await {
         for _ in 0..before {
-            replies.next().await?;
+            replies.next(|_, _| false).await?;
         }
         let reply = match is_summed {
             true => replies.next_summed().await?,
-            false => replies.next().await?,
+            // The next is asked for so that it comes when this has come, and no sooner.
+            false => {
+                let mut is_given_back = false;
+                let give_back = |len, left| {
+                    let ends = !is_given_back && window.ends(len, left);
+                    if ends {
+                        is_given_back = true;
+                        permit.give_back_half();
+                    }
+                    ends
+                };
+                replies.next(give_back).await?
+            }
         };
         let reply = match (reply, checksum) {
             (Reply::Other(Value::Okay), Some(checksum)) => Reply::Stored(checksum),
@@ -190,32 +202,67 @@ mod tests {
     }
 
     /// Method: the other end answers nothing until it has read all that fits into the window, of which
-    /// each value is first taken to be a quarter, and nobody takes what it answers.
+    /// each value is first taken to be half, and nobody takes what it answers.
     #[tokio::test]
     async fn no_more_is_asked_for_than_the_window_holds() {
         let (near, mut far) = duplex(1 << 20);
         let (asker, asked) = mpsc::unbounded_channel();
         let driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
-        let mut replies: Vec<_> = (0..9).map(|_| ask(&asker, Packed::get("k"))).collect();
+        let mut replies: Vec<_> = (0..4).map(|_| ask(&asker, Packed::get("k"))).collect();
         let one = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len();
-        let mut first = vec![0; 4 * one];
+        let mut first = vec![0; 2 * one];
         far.read_exact(&mut first).await.unwrap();
-        far.write_all(&b"$1\r\nv\r\n".repeat(4)).await.unwrap();
+        far.write_all(&b"$1\r\nv\r\n".repeat(2)).await.unwrap();
         tokio::task::yield_now().await;
         assert!(futures::poll!(std::pin::pin!(far.read_u8())).is_pending());
         let is_v = |answer: Answer| matches!(answer.reply, Reply::Value(value) if *value == *b"v");
-        for reply in replies.drain(..4) {
+        for reply in replies.drain(..2) {
             assert!(is_v(reply.await.unwrap()));
         }
         // They were short, so all the others fit.
-        let mut rest = vec![0; 5 * one];
+        let mut rest = vec![0; 2 * one];
         far.read_exact(&mut rest).await.unwrap();
-        far.write_all(&b"$1\r\nv\r\n".repeat(5)).await.unwrap();
+        far.write_all(&b"$1\r\nv\r\n".repeat(2)).await.unwrap();
         for reply in replies {
             assert!(is_v(reply.await.unwrap()));
         }
         drop(asker);
         driver.await.unwrap().unwrap();
+    }
+
+    /// Method: values that are longer than the window, over a way that holds next to nothing.
+    #[tokio::test]
+    async fn the_next_is_asked_for_when_a_long_value_ends() {
+        const LEN: usize = 4 << 20;
+        const ENDING: usize = 512 << 10;
+        const WAY: usize = 1 << 10;
+        let (near, mut far) = duplex(WAY);
+        let (asker, asked) = mpsc::unbounded_channel();
+        let _driver = tokio::spawn(drive(Watched::new(Box::new(near)).0, asked, Duration::ZERO));
+        let value = [format!("${LEN}\r\n").as_bytes(), &vec![7; LEN], b"\r\n"].concat();
+        let mut question = vec![0; Packed::get("k").len()];
+        let [first, second, third, _fourth] = [(); 4].map(|()| ask(&asker, Packed::get("k")));
+
+        // Two, before it is known how long they are.
+        for _ in 0..2 {
+            in_time(far.read_exact(&mut question)).await.unwrap();
+        }
+        far.write_all(&value.repeat(2)).await.unwrap();
+        for reply in [first, second] {
+            let reply = reply.await.unwrap().reply;
+            assert!(matches!(reply, Reply::Value(value) if value.len() == LEN));
+        }
+
+        in_time(far.read_exact(&mut question)).await.unwrap();
+        let (before, ending) = value.split_at(value.len() - ENDING - WAY);
+        far.write_all(before).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(std::pin::pin!(far.read_u8())).is_pending());
+        let (ending, end) = ending.split_at(3 * WAY);
+        far.write_all(ending).await.unwrap();
+        in_time(far.read_exact(&mut question)).await.unwrap();
+        far.write_all(end).await.unwrap();
+        third.await.unwrap();
     }
 
     /// Method: the other end stores nothing until all has come that is sent ahead of its word, which is 384

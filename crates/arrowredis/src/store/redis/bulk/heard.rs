@@ -35,7 +35,7 @@ pub(crate) fn heard(bytes: &[u8], at_once: usize) -> Vec<Option<Vec<u8>>> {
     let mut replies = Replies::new(Portions { bytes, at_once: at_once.max(1) });
     let hear = async {
         let mut heard = Vec::new();
-        while let Ok(reply) = replies.next().await {
+        while let Ok(reply) = replies.next(|_, _| false).await {
             heard.push(match reply {
                 Reply::Value(value) => Some(value.to_vec()),
                 Reply::Other(Value::BulkString(_)) => unreachable!("those are values"),

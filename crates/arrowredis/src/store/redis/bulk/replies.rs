@@ -37,13 +37,20 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         Self { stream, stage: Vec::new(), at: 0 }
     }
 
-    /// The next one.
+    /// The next one. `others_first` is told of a value's length and of how much is left of it, whenever some
+    /// has come, and says whether others shall go on first.
     ///
     /// # Errors
     /// When the stream ends or fails, or is none of replies to bulk requests.
-    pub(super) async fn next(&mut self) -> RedisResult<Reply> {
+    pub(super) async fn next(
+        &mut self,
+        mut others_first: impl FnMut(usize, usize) -> bool,
+    ) -> RedisResult<Reply> {
         match self.head().await? {
-            Head::Bytes(len) => Ok(Reply::Value(self.value(len, usize::MAX, |_| {}).await?)),
+            Head::Bytes(len) => {
+                let seen = |_: &[u8], left| others_first(len, left);
+                Ok(Reply::Value(self.value(len, usize::MAX, seen).await?))
+            }
             Head::All(value) => Ok(Reply::Other(value)),
         }
     }
@@ -56,7 +63,11 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         match self.head().await? {
             Head::Bytes(len) => {
                 let mut sum = RunningChecksum::default();
-                let value = self.value(len, SUMMED_AT_ONCE, |some| sum.add(some)).await?;
+                let add = |some: &[u8], _| {
+                    sum.add(some);
+                    false
+                };
+                let value = self.value(len, SUMMED_AT_ONCE, add).await?;
                 Ok(Reply::Summed(Summed { value, checksum: sum.finish() }))
             }
             Head::All(value) => Ok(Reply::Other(value)),
@@ -95,12 +106,13 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         }
     }
 
-    /// Receives a value, so many bytes at once and no more. `seen` is given all of them in order.
+    /// Receives a value, so many bytes at once and no more. `seen` is given all of them in order, and how many
+    /// are left; it says whether others shall go on first.
     async fn value(
         &mut self,
         len: usize,
         at_once: usize,
-        mut seen: impl FnMut(&[u8]),
+        mut seen: impl FnMut(&[u8], usize) -> bool,
     ) -> RedisResult<Buffer> {
         let whole = len + LINE_END.len();
         let mut region = Region::take(whole + BEYOND)?;
@@ -108,15 +120,20 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         let mut have = staged.len().min(whole);
         region[..have].copy_from_slice(&staged[..have]);
         self.at += have;
-        seen(&region[..have.min(len)]);
+        let mut seen = |some: &[u8], have: usize| seen(some, len.saturating_sub(have));
+        let mut others_first = seen(&region[..have.min(len)], have);
         while have < whole {
+            if others_first {
+                tokio::task::yield_now().await;
+            }
             let end = region.len().min(have.saturating_add(at_once));
             let read = self.stream.read(&mut region[have..end]).await?;
             if read == 0 {
                 return Err(ended().into());
             }
-            seen(&region[have.min(len)..(have + read).min(len)]);
+            let before = have;
             have += read;
+            others_first = seen(&region[before.min(len)..have.min(len)], have);
         }
         if have > whole {
             // All that was staged went before it.
@@ -201,7 +218,7 @@ mod tests {
         let (mut replies, mut heard) = (Replies::new(near), Vec::new());
         let error = loop {
             let next = match heard.len() % 2 {
-                0 => replies.next().await,
+                0 => replies.next(|len, left| left < len / 2).await,
                 _ => replies.next_summed().await,
             };
             match next {

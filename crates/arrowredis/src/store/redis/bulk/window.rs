@@ -7,24 +7,42 @@ use std::time::Duration;
 use super::request::Packed;
 use crate::budget::{ByteBudget, Permit};
 
-/// Bytes of values that a server is asked for ahead of those that it sends. It keeps them all: more
-/// would cost it memory that it touches for the first time, fewer would leave a long way empty.
-const ASKED_AHEAD: u64 = 8 << 20;
+/// Bytes of values that a server is asked for ahead of those that it sends, where the way takes no time. It
+/// keeps them all: with more it writes them to memory that is in none of its caches any more when it sends
+/// them, and whoever asked receives into such memory.
+const ASKED_AHEAD: u64 = 2 << 20;
+
+/// Most bytes that are asked for ahead, however long the way: a server's memory for them is bounded.
+const MOST_ASKED_AHEAD: u64 = 8 << 20;
+
+/// Bytes of a long value that are yet to come when the next one is asked for, where the way takes no time: the
+/// server makes that one ready meanwhile. A value that comes earlier would wait for a core to decode it.
+const STILL_COMING: u64 = 512 << 10;
+
+/// The parts that the window has for what is asked for.
+const ASKED_PARTS: u64 = 6;
+
+/// As how many of them a value counts at most that nobody has to decode, so that there are two: while one is
+/// received, which then takes as long as all else, the server makes the next one ready.
+const PARTS_OF_SUMMED: u64 = 3;
+
+/// As how many of them any other counts at most. There is one, and the next once half of them is given back.
+const PARTS_OF_OTHERS: u64 = 4;
 
 /// Bytes that a server is sent ahead of its word that it has stored them, where the way takes no time: it
 /// then reads what was just written and is still in the processor's caches.
 const SENT_AHEAD: u64 = 384 << 10;
 
-/// Bytes that are sent ahead beside those for each second of a way there and back, so that it is never empty:
-/// 10 Gbit/s, which is what a server takes in on its one thread.
+/// Bytes that are asked for and sent ahead beside those for each second of a way there and back, so that it
+/// is never empty: 10 Gbit/s, which is what a server takes in on its one thread.
 const BYTES_PER_SECOND: u64 = 1_250_000_000;
 
 /// Most bytes that are sent ahead: a way of 0.8 s.
 const MOST_SENT_AHEAD: u64 = 1 << 30;
 
-/// As what part of the window a request counts at most. A long value is in no cache when it has been written,
-/// and while one is written, others are stored.
-const LARGEST_PART: u64 = 4;
+/// As what part of the window a value counts at most that is sent. A long one is in no cache when it has been
+/// written, and while one is written, others are stored.
+const LARGEST_SENT_PART: u64 = 4;
 
 /// What part of a longer value's length is forgotten, one in so many, with each shorter one. A manifest
 /// says nothing of the chunks that come after it.
@@ -35,8 +53,10 @@ pub(super) struct Window {
     asked: ByteBudget,
     /// How long a value is taken to be that has not come.
     usual: AtomicU64,
+    part_of_asked: u64,
+    still_coming: u64,
     sent: ByteBudget,
-    most_of_one: u64,
+    most_of_one_sent: u64,
 }
 
 impl Window {
@@ -44,15 +64,20 @@ impl Window {
     pub(super) fn over(round_trip: Duration) -> Self {
         let microseconds = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
         let on_its_way = microseconds.saturating_mul(BYTES_PER_SECOND / 1_000_000);
+        let asked = ASKED_AHEAD.saturating_add(on_its_way).min(MOST_ASKED_AHEAD);
         let sent = SENT_AHEAD.saturating_add(on_its_way).min(MOST_SENT_AHEAD);
         // The budget counts whole KiB, of which as many as there are parts must fit.
-        let part = (sent / LARGEST_PART).next_multiple_of(1 << 10);
+        let part = |window: u64, parts: u64| (window / parts).next_multiple_of(1 << 10);
+        let part_of_asked = part(asked, ASKED_PARTS);
+        let most_of_one_sent = part(sent, LARGEST_SENT_PART);
         Self {
-            asked: ByteBudget::new(ASKED_AHEAD),
+            asked: ByteBudget::new(ASKED_PARTS * part_of_asked),
             // Before the first has come.
-            usual: AtomicU64::new(ASKED_AHEAD / LARGEST_PART),
-            sent: ByteBudget::new(LARGEST_PART * part),
-            most_of_one: part,
+            usual: AtomicU64::new(PARTS_OF_SUMMED * part_of_asked),
+            part_of_asked,
+            still_coming: STILL_COMING.saturating_add(on_its_way),
+            sent: ByteBudget::new(LARGEST_SENT_PART * most_of_one_sent),
+            most_of_one_sent,
         }
     }
 
@@ -74,11 +99,18 @@ impl Window {
         self.usual.store((before - before / FORGETTING).max(bytes), Ordering::Relaxed);
     }
 
+    /// Whether a value of so many bytes, of which so many are left, is long and about to end. Half of what it
+    /// counts is then given back.
+    pub(super) fn ends(&self, len: usize, left: usize) -> bool {
+        len as u64 > STILL_COMING && left as u64 <= self.still_coming
+    }
+
     fn part(&self, request: &Packed) -> (&ByteBudget, u64) {
-        match request.is_get() {
-            true => (&self.asked, self.usual.load(Ordering::Relaxed)),
-            false => (&self.sent, (request.len() as u64).min(self.most_of_one)),
+        if !request.is_get() {
+            return (&self.sent, (request.len() as u64).min(self.most_of_one_sent));
         }
+        let parts = if request.is_summed() { PARTS_OF_SUMMED } else { PARTS_OF_OTHERS };
+        (&self.asked, self.usual.load(Ordering::Relaxed).min(parts * self.part_of_asked))
     }
 }
 
@@ -93,6 +125,51 @@ mod tests {
         let request = Packed::set("k", &Payload::from(vec![7; bytes]), None);
         let permits: Vec<_> = std::iter::from_fn(|| window.acquire_now(&request)).collect();
         permits.len()
+    }
+
+    /// How many values are asked for ahead, after some of so many bytes have come.
+    fn asked_ahead(round_trip: Duration, bytes: u64, request: &Packed) -> usize {
+        let window = Window::over(round_trip);
+        (0..100).for_each(|_| window.came(bytes));
+        let permits: Vec<_> = std::iter::from_fn(|| window.acquire_now(request)).collect();
+        permits.len()
+    }
+
+    #[test]
+    fn few_values_are_asked_for_ahead_and_more_on_a_long_way() {
+        let [no_way, a_room, an_ocean] = [0, 200, 100_000].map(Duration::from_micros);
+        for request in [Packed::get("k"), Packed::get_summed("k")] {
+            assert_eq!(asked_ahead(no_way, 60 << 10, &request), 34);
+            assert_eq!(asked_ahead(a_room, 60 << 10, &request), 34 + 4);
+            for way in [an_ocean, Duration::MAX] {
+                assert_eq!(asked_ahead(way, 2 << 20, &request), 4);
+            }
+        }
+    }
+
+    /// Whatever the way, so that no rounding leaves room for one only.
+    #[test]
+    fn two_long_values_are_asked_for_at_once_or_one_after_most_of_the_other() {
+        for round_trip in (0..20_000).step_by(7).map(Duration::from_micros) {
+            assert_eq!(asked_ahead(round_trip, 64 << 20, &Packed::get_summed("k")), 2);
+            assert_eq!(asked_ahead(round_trip, 64 << 20, &Packed::get("k")), 1);
+            let window = Window::over(round_trip);
+            window.came(64 << 20);
+            let mut first = window.acquire_now(&Packed::get("k")).unwrap();
+            assert!(!window.ends(64 << 20, 63 << 20));
+            assert!(window.ends(64 << 20, 512 << 10));
+            first.give_back_half();
+            let second = window.acquire_now(&Packed::get("k")).unwrap();
+            assert!(window.acquire_now(&Packed::get("k")).is_none());
+            drop((first, second));
+        }
+    }
+
+    #[test]
+    fn a_short_value_never_ends_early() {
+        for round_trip in [Duration::ZERO, Duration::MAX] {
+            assert!(!Window::over(round_trip).ends(512 << 10, 0));
+        }
     }
 
     #[test]
