@@ -1,4 +1,4 @@
-//! Which method suits a buffer, found out on a part of it.
+//! Which method suits a buffer, found out on a part of it, and on the whole where that part does not shrink.
 //!
 //! Random bits, measurements and timestamps hardly shrink: compressing them would cost whoever writes a
 //! good part of the time, and whoever reads would unpack them every time. Others shrink because few of
@@ -117,8 +117,9 @@ fn repeats(buffer: &[u8], length: usize) -> bool {
     })
 }
 
-/// Whether one part in so many of all words is the same as the word two before: stretches of one value of
-/// up to 16 bytes, such as a decimal. They may lie where no window does.
+/// Whether one part in so many of all words is the same as the word two before: stretches of one value whose
+/// length divides 16 bytes, such as a decimal. They may lie where no window does. Two words that take turns
+/// count, too, and a few by chance: to search those costs time and no room.
 fn is_stretched(buffer: &[u8], one_in: usize) -> bool {
     const BACK: usize = 2;
     let (words, _) = buffer.as_chunks::<8>();

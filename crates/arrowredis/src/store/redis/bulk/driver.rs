@@ -28,8 +28,8 @@ pub(super) struct Asked {
     pub(super) to: oneshot::Sender<Answer>,
 }
 
-/// A reply; a value with its part of the window. Whoever asked gives that back: what nobody has taken yet is
-/// not asked for in greater numbers.
+/// A reply; a value with its part of the window, a long one with half of it. Whoever asked gives that back:
+/// what nobody has taken yet is not asked for in much greater numbers.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) reply: Reply,

@@ -12,14 +12,17 @@ use crate::budget::{ByteBudget, Permit};
 /// them, and whoever asked receives into such memory.
 const ASKED_AHEAD: u64 = 2 << 20;
 
-/// Most bytes that are asked for ahead, however long the way: a server's memory for them is bounded.
+/// Most bytes that are asked for ahead, however long the way, or two values, however long they are: a server
+/// has memory for them.
 const MOST_ASKED_AHEAD: u64 = 8 << 20;
 
-/// Bytes of a long value that are yet to come when the next one is asked for, where the way takes no time: the
-/// server makes that one ready meanwhile. A value that comes earlier would wait for a core to decode it.
+/// Bytes of a value that are yet to come when the next one is asked for, where the way takes no time: the
+/// server makes that one ready meanwhile. A value that comes earlier would wait for a core to decode it. What is
+/// no longer than that has nothing left to wait for.
 const STILL_COMING: u64 = 512 << 10;
 
-/// The parts that the window has for what is asked for.
+/// The parts that the window has for what is asked for: room for two halves, and for half of a value that
+/// counts two thirds beside a whole one.
 const ASKED_PARTS: u64 = 6;
 
 /// As how many of them a value counts at most that nobody has to decode, so that there are two: while one is
@@ -34,7 +37,8 @@ const PARTS_OF_OTHERS: u64 = 4;
 const SENT_AHEAD: u64 = 384 << 10;
 
 /// Bytes that are asked for and sent ahead beside those for each second of a way there and back, so that it
-/// is never empty: 10 Gbit/s, which is what a server takes in on its one thread.
+/// is never empty: 10 Gbit/s, which is what a server takes in on its one thread. It sends faster; a link that is
+/// as fast, and longer than a room, needs several connections.
 const BYTES_PER_SECOND: u64 = 1_250_000_000;
 
 /// Most bytes that are sent ahead: a way of 0.8 s.
@@ -72,8 +76,8 @@ impl Window {
         let most_of_one_sent = part(sent, LARGEST_SENT_PART);
         Self {
             asked: ByteBudget::new(ASKED_PARTS * part_of_asked),
-            // Before the first has come.
-            usual: AtomicU64::new(PARTS_OF_SUMMED * part_of_asked),
+            // Before the first has come. Not more on a long way, or only two would travel for some time.
+            usual: AtomicU64::new(ASKED_AHEAD / 2),
             part_of_asked,
             still_coming: STILL_COMING.saturating_add(on_its_way),
             sent: ByteBudget::new(LARGEST_SENT_PART * most_of_one_sent),
@@ -144,6 +148,15 @@ mod tests {
             for way in [an_ocean, Duration::MAX] {
                 assert_eq!(asked_ahead(way, 2 << 20, &request), 4);
             }
+        }
+    }
+
+    #[test]
+    fn before_any_has_come_two_are_asked_for_and_more_on_a_long_way() {
+        for (way, ahead) in [(Duration::ZERO, 2), (Duration::from_millis(100), 8)] {
+            let window = Window::over(way);
+            let ask = || window.acquire_now(&Packed::get("k"));
+            assert_eq!(std::iter::from_fn(ask).collect::<Vec<_>>().len(), ahead);
         }
     }
 
