@@ -1,4 +1,4 @@
-//! Which method suits a buffer, found out on a part of it, and on the whole where that part does not shrink.
+//! Which method suits a buffer, found out on a part of it, and on the whole where that part promises little.
 //!
 //! Random bits, measurements and timestamps hardly shrink: compressing them would cost whoever writes a
 //! good part of the time, and whoever reads would unpack them every time. Others shrink because few of

@@ -136,19 +136,7 @@ async fn read(
         }
         let reply = match is_summed {
             true => replies.next_summed().await?,
-            // The next is asked for so that it comes when this has come, and no sooner.
-            false => {
-                let mut is_given_back = false;
-                let give_back = |len, left| {
-                    let ends = !is_given_back && window.ends(len, left);
-                    if ends {
-                        is_given_back = true;
-                        permit.give_back_half();
-                    }
-                    ends
-                };
-                replies.next(give_back).await?
-            }
+            false => next(&mut replies, window, &mut permit).await?,
         };
         let reply = match (reply, checksum) {
             (Reply::Other(Value::Okay), Some(checksum)) => Reply::Stored(checksum),
@@ -170,6 +158,24 @@ async fn read(
         }
     }
     Ok(())
+}
+
+/// The next reply. The value after a long one is asked for so that it comes when this has come, and no sooner.
+async fn next(
+    replies: &mut Replies<ReadHalf<Watched>>,
+    window: &Window,
+    permit: &mut Permit,
+) -> RedisResult<Reply> {
+    let mut is_given_back = false;
+    let give_back = |len, left| {
+        let ends = !is_given_back && window.ends(len, left);
+        if ends {
+            is_given_back = true;
+            permit.give_back_half();
+        }
+        ends
+    };
+    replies.next(give_back).await
 }
 
 /// Whether a reply is an error, which the client library has inside of values.

@@ -12,8 +12,8 @@ use crate::budget::{ByteBudget, Permit};
 /// them, and whoever asked receives into such memory.
 const ASKED_AHEAD: u64 = 2 << 20;
 
-/// Most bytes that are asked for ahead, however long the way, or two values, however long they are: a server
-/// has memory for them.
+/// Most bytes that are asked for ahead, however long the way, or two values, however long they are: the server
+/// must have memory for all of it.
 const MOST_ASKED_AHEAD: u64 = 8 << 20;
 
 /// Bytes of a value that are yet to come when the next one is asked for, where the way takes no time: the
